@@ -304,13 +304,15 @@ static void test_wrong_descriptions_are_refused(void **fixture)
     assert_null(pawl_array(s, PAWL_UINT8, PAWL_MAX_NDIM + 1, shape, "x"));
 }
 
-/* Each would wrap around in 64 bits to something that seems to fit. */
+/* Each would wrap around in 64 bits to something that seems to fit, or does
+ * not fit torch's signed numbers. */
 static void test_numbers_that_overflow_are_refused(void **fixture)
 {
     struct pawl_state *s = *fixture;
     struct pawl_storage *st = pawl_storage_borrow(s, PAWL_UINT8, "abcd", 4);
     const uint64_t large = UINT64_C(1) << 32;
     const uint64_t square[2] = {large, large};
+    const uint64_t signed_square[2] = {large, large / 2}; /* 2**63 */
     const uint64_t with_hole[3] = {large, 0, large};
     const uint64_t two[2] = {2, 2};
     const uint64_t wrap[2] = {UINT64_MAX, 1};
@@ -318,6 +320,8 @@ static void test_numbers_that_overflow_are_refused(void **fixture)
     const uint64_t zero[2] = {0, 0};
 
     struct pawl_tensor desc = view(st, 2, square, zero);
+    assert_refused(s, &desc);
+    desc = view(st, 2, signed_square, zero);
     assert_refused(s, &desc);
     desc = view(st, 3, with_hole, (const uint64_t[3]){0, 0, 0});
     assert_refused(s, &desc);
