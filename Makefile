@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door.  meson builds; the scripts in tools/ set the machine up and
+# run the tests.  Each target installs first what it needs and is not there.
+
+## make demo      train, kill in the middle of a save, resume: with all set-up
+## make test      all tests, with all set-up
+## make bench     how fast saving and loading is here, against torch
+## make install   the library, its headers and the command; PREFIX=/usr/local
+## make clean     remove what was built; .venv stays
+## make help      this text
+
+PREFIX ?= /usr/local
+
+.PHONY: help demo test bench install clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+demo:
+	@tools/setup demo
+	@.venv/bin/python demo/demo.py
+
+test:
+	@tools/setup test
+	@tools/test
+
+bench:
+	@tools/setup demo
+	@.venv/bin/python bench/bench.py
+
+install:
+	@tools/setup build
+	meson setup build-install --buildtype=release -Dtests=false \
+		--prefix=$(PREFIX) $(if $(wildcard build-install),--reconfigure)
+	ninja -C build-install
+	meson install -C build-install --no-rebuild
+
+clean:
+	rm -rf build build-* demo-run
