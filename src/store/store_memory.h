@@ -11,8 +11,7 @@ extern const struct pawl_store_ops pawl_store_memory;
 /* A tree of directories and buffers that several stores can look into, each
  * at its own root: what "/" is for files. */
 struct pawl_memory_tree;
-int pawl_memory_tree_new(struct pawl_memory_tree **out,
-                         struct pawl_error *err);
+int pawl_memory_tree_new(struct pawl_memory_tree **out, struct pawl_error *err);
 /* After the stores that use it are gone. */
 void pawl_memory_tree_free(struct pawl_memory_tree *tree);
 /* A store over `tree` at the absolute path `root`. */
