@@ -32,11 +32,21 @@ void pawl_state_free(struct pawl_state *state)
         }
         free(st->owned);
     }
+    if (state->on_free != NULL) {
+        state->on_free(state->on_free_ctx);
+    }
     free(state->storages);
     pawl_strmap_fini(&state->strings);
     pawl_strmap_fini(&state->globals);
     pawl_arena_fini(&state->arena);
     free(state);
+}
+
+void pawl_state_on_free(struct pawl_state *state, void (*on_free)(void *ctx),
+                        void *ctx)
+{
+    state->on_free = on_free;
+    state->on_free_ctx = ctx;
 }
 
 void pawl_state_set_root(struct pawl_state *state, struct pawl_value *root)

@@ -64,7 +64,14 @@ struct pawl_state {
     struct pawl_storage **storages;
     uint32_t storage_count;
     uint32_t storage_capacity;
+    void (*on_free)(void *ctx); /* a loader's, which all storages share */
+    void *on_free_ctx;
 };
+
+/* Runs `on_free(ctx)` once, when the state is freed, after the storages were
+ * released: for the file that lazy storages read from.  At most one. */
+void pawl_state_on_free(struct pawl_state *state, void (*on_free)(void *ctx),
+                        void *ctx);
 
 /* A new node of `kind`, zeroed; NULL when out of memory. */
 struct pawl_value *pawl_value_new(struct pawl_state *state,
