@@ -18,7 +18,7 @@ help:
 
 demo:
 	@tools/setup demo
-	@.venv/bin/python demo/demo.py
+	@.venv/bin/python examples/demo.py
 
 test:
 	@tools/setup test
