@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "scratch.h"
+#include "seed.h"
 #include "store/store_file.h"
 #include "store_behaviour.h"
 
@@ -163,12 +163,12 @@ static void test_threads_write_one_object_and_many_names(void **state)
 struct pair {
     struct pawl_store memory;
     struct pawl_store file;
-    unsigned seed; /* of the next random number */
+    uint64_t seed; /* of the next random number */
 };
 
 static unsigned draw(struct pair *pair, unsigned bound)
 {
-    return (unsigned)rand_r(&pair->seed) % bound;
+    return (unsigned)test_draw(&pair->seed, bound);
 }
 
 /* A name of one to three components out of three: they meet often. */
@@ -295,21 +295,13 @@ static void compare(struct pair *pair)
     free_picture(&file);
 }
 
-static unsigned seed_from_environment(void)
-{
-    const char *text = getenv("PAWL_TEST_SEED");
-    return text != NULL ? (unsigned)strtoul(text, NULL, 10)
-                        : (unsigned)time(NULL);
-}
-
 static void test_random_calls_end_as_with_files(void **state)
 {
     struct fixture *fix = *state;
     enum { CALLS = 6000, KINDS = 7 };
     char *dir = scratch_new();
     char *root = scratch_path(dir, "run");
-    struct pair pair = {.memory = fix->store, .seed = seed_from_environment()};
-    print_message("PAWL_TEST_SEED=%u\n", pair.seed);
+    struct pair pair = {.memory = fix->store, .seed = test_seed()};
     pair.file.ops = &pawl_store_file;
     assert_int_equal(pair.file.ops->make(&pair.file.impl, root, "{}", NULL), 0);
 

@@ -211,6 +211,13 @@ static int file_close(void *impl, bool durable, struct pawl_error *err)
 
 /* ---- directories ------------------------------------------------------- */
 
+/* Why a link may be listed as a mere link; other errors must be told, or a
+ * checkpoint behind a link would vanish from a listing for want of memory. */
+static bool leads_nowhere(int rc)
+{
+    return rc == -ENOENT || rc == -ELOOP || rc == -ENOTDIR || rc == -EACCES;
+}
+
 /* A link counts as what it leads to, if that lies below the root. */
 static int stat_entry(struct file_store *store, int dir_fd, const char *dir,
                       const char *entry, struct stat *st)
@@ -226,11 +233,12 @@ static int stat_entry(struct file_store *store, int dir_fd, const char *dir,
         return -ENOMEM;
     }
     struct stat target;
-    if (pawl_file_tree_stat(&store->tree, name, &target) == 0) {
+    rc = pawl_file_tree_stat(&store->tree, name, &target);
+    free(name);
+    if (rc == 0) {
         *st = target;
     }
-    free(name);
-    return 0;
+    return leads_nowhere(rc) ? 0 : rc;
 }
 
 static int list_fd(struct file_store *store, int fd, const char *dir_name,
