@@ -48,7 +48,8 @@ void *pawl_arena_alloc(struct pawl_arena *arena, size_t size)
     if (size > SIZE_MAX / 2) {
         return NULL;
     }
-    size_t need = (size + ALIGN - 1) / ALIGN * ALIGN;
+    /* At least one unit: NULL must mean that memory is out. */
+    size_t need = (size / ALIGN + (size % ALIGN != 0 || size == 0)) * ALIGN;
     if (need > arena->left) {
         return grow(arena, need);
     }
