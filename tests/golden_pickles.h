@@ -5,6 +5,7 @@
  * What torch 2.13.0 on CPython 3.11 makes of the states
  * of state_cases.h; long ones by length and CRC alone.
  */
+/* clang-format off */
 static const struct golden_pickle {
     const char *name;
     size_t len;

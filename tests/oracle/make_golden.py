@@ -39,6 +39,7 @@ def main():
           f"{sys.version_info.major}.{sys.version_info.minor} makes of the states")
     print(" * of state_cases.h; long ones by length and CRC alone.")
     print(" */")
+    print("/* clang-format off */")
     print("static const struct golden_pickle {")
     print("    const char *name;\n    size_t len;\n    uint32_t crc;\n    const char *hex;")
     print("} golden_pickles[] = {")
