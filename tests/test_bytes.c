@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-<<<<<<< HEAD
 /* test_bytes.c - the layout of packed fields, overflow, the growing buffer. */
-=======
-/* test_bytes.c - fields, checked arithmetic, the growing buffer. */
->>>>>>> fd3409f (base: test what everything stands on)
 #include "base/bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-<<<<<<< HEAD
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -103,126 +98,15 @@ static void test_a_buffer_that_failed_stays_as_it_was(void **state)
     assert_null(pawl_buffer_extend(&buf, SIZE_MAX / 2 + 1));
     assert_true(buf.failed);
     pawl_buffer_fini(&buf);
-=======
-
-#include <cmocka.h>
-
-static void test_fields_are_little_endian(void **unused)
-{
-    (void)unused;
-    uint8_t at[9] = {0xee, 0, 0, 0, 0, 0, 0, 0, 0};
-    put_le16(at + 1, 0x0102); /* at an odd address */
-    assert_memory_equal(at, "\xee\x02\x01\0", 4);
-    assert_int_equal(get_le16(at + 1), 0x0102);
-    put_le32(at + 1, 0x01020304);
-    assert_memory_equal(at, "\xee\4\3\2\1\0", 6);
-    assert_int_equal(get_le32(at + 1), 0x01020304);
-    put_le64(at + 1, UINT64_C(0x0102030405060708));
-    assert_memory_equal(at, "\xee\x8\7\6\5\4\3\2\1", 9);
-    assert_true(get_le64(at + 1) == UINT64_C(0x0102030405060708));
-}
-
-static void test_sums_that_overflow_are_refused(void **unused)
-{
-    (void)unused;
-    uint64_t out = 77;
-    assert_false(pawl_add_u64(UINT64_MAX, 1, &out));
-    assert_false(pawl_add_u64(1, UINT64_MAX, &out));
-    assert_int_equal(out, 77);
-    assert_true(pawl_add_u64(UINT64_MAX - 1, 1, &out));
-    assert_true(out == UINT64_MAX);
-}
-
-static void test_products_that_overflow_are_refused(void **unused)
-{
-    (void)unused;
-    uint64_t out = 77;
-    assert_false(pawl_mul_u64(UINT64_C(1) << 32, UINT64_C(1) << 32, &out));
-    assert_false(pawl_mul_u64(UINT64_MAX, 2, &out));
-    assert_int_equal(out, 77);
-    assert_true(pawl_mul_u64(UINT64_C(1) << 32, (UINT64_C(1) << 32) - 1, &out));
-    assert_true(out == (UINT64_C(1) << 32) * ((UINT64_C(1) << 32) - 1));
-    assert_true(pawl_mul_u64(UINT64_MAX, 0, &out));
-    assert_int_equal(out, 0);
-}
-
-static void test_a_result_may_replace_an_operand(void **unused)
-{
-    (void)unused;
-    uint64_t a = 7;
-    assert_true(pawl_add_u64(a, a, &a) && pawl_mul_u64(a, a, &a));
-    assert_int_equal(a, 196);
-    size_t size = 0;
-    assert_true(pawl_to_size(1 << 20, &size));
-    assert_int_equal(size, 1 << 20);
-}
-
-static void test_a_buffer_keeps_all_that_was_appended(void **unused)
-{
-    (void)unused;
-    enum { COUNT = 5000 };
-    struct pawl_buffer buf = {0};
-    for (size_t i = 0; i < COUNT; i++) {
-        uint8_t piece[7] = {(uint8_t)i, (uint8_t)(i >> 8), 0, 0, 0, 0, 9};
-        pawl_buffer_append(&buf, piece, i % 2 == 0 ? 7 : 2);
-    }
-    assert_false(buf.failed);
-    size_t at = 0;
-    for (size_t i = 0; i < COUNT; i++) {
-        assert_int_equal(get_le16(buf.data + at), i);
-        at += i % 2 == 0 ? 7 : 2;
-    }
-    assert_int_equal(buf.len, at);
-    assert_true(buf.capacity >= buf.len);
-    pawl_buffer_fini(&buf);
-    assert_null(buf.data);
-}
-
-static void test_extending_gives_room(void **unused)
-{
-    (void)unused;
-    struct pawl_buffer buf = {0};
-    pawl_buffer_append(&buf, "ab", 2);
-    pawl_buffer_append(&buf, NULL, 0);
-    memset(pawl_buffer_extend(&buf, 100000), 'c', 100000);
-    assert_int_equal(buf.len, 100002);
-    assert_memory_equal(buf.data, "abccc", 5);
-    assert_int_equal(buf.data[100001], 'c');
-    pawl_buffer_fini(&buf);
-}
-
-static void test_a_buffer_that_failed_stays_as_it_is(void **unused)
-{
-    (void)unused;
-    struct pawl_buffer buf = {0};
-    pawl_buffer_append(&buf, "ab", 2);
-    assert_null(pawl_buffer_extend(&buf, SIZE_MAX - 1));
-    assert_true(buf.failed);
-    assert_null(pawl_buffer_extend(&buf, 1));
-    pawl_buffer_append(&buf, "cd", 2);
-    assert_int_equal(buf.len, 2);
-    assert_memory_equal(buf.data, "ab", 2);
-    pawl_buffer_fini(&buf);
-    assert_false(buf.failed);
->>>>>>> fd3409f (base: test what everything stands on)
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields_are_little_endian),
-<<<<<<< HEAD
         cmocka_unit_test(test_overflow_is_found_and_leaves_the_result_alone),
         cmocka_unit_test(test_a_buffer_holds_what_was_appended),
         cmocka_unit_test(test_a_buffer_that_failed_stays_as_it_was),
-=======
-        cmocka_unit_test(test_sums_that_overflow_are_refused),
-        cmocka_unit_test(test_products_that_overflow_are_refused),
-        cmocka_unit_test(test_a_result_may_replace_an_operand),
-        cmocka_unit_test(test_a_buffer_keeps_all_that_was_appended),
-        cmocka_unit_test(test_extending_gives_room),
-        cmocka_unit_test(test_a_buffer_that_failed_stays_as_it_is),
->>>>>>> fd3409f (base: test what everything stands on)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,43 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-<<<<<<< HEAD
 /* test_log.c - lines arrive whole, one by one, and only where wanted. */
-=======
-/* test_log.c - lines reach the listener whole, one by one, from any thread. */
->>>>>>> fd3409f (base: test what everything stands on)
 #include "base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-<<<<<<< HEAD
 #include <stdio.h>
-=======
-#include <stdint.h>
->>>>>>> fd3409f (base: test what everything stands on)
 #include <string.h>
 
 #include <cmocka.h>
 
-<<<<<<< HEAD
 struct listener {
     int calls;
     int inside; /* callbacks running now */
     bool overlapped;
     enum pawl_log_level level;
     char line[4096];
-=======
-enum { THREADS = 4, LINES = 500 };
-
-struct listener {
-    int lines; /* not atomic: the log's lock is what protects it */
-    enum pawl_log_level level;
-    char last[2000];
->>>>>>> fd3409f (base: test what everything stands on)
 };
 
 static void listen(void *ctx, enum pawl_log_level level, const char *line)
 {
     struct listener *listener = ctx;
-<<<<<<< HEAD
     listener->overlapped |= listener->inside++ != 0;
     listener->calls++;
     listener->level = level;
@@ -95,66 +77,10 @@ static void *write_lines(void *arg)
 {
     for (int i = 0; i < LINES; i++) {
         pawl_log_line(arg, PAWL_LOG_INFO, "line %d", i);
-=======
-    listener->lines++;
-    listener->level = level;
-    strncpy(listener->last, line, sizeof(listener->last) - 1);
-}
-
-static void test_a_line_arrives(void **unused)
-{
-    (void)unused;
-    struct listener listener = {0};
-    struct pawl_log log;
-    pawl_log_init(&log, listen, &listener);
-    pawl_log_line(&log, PAWL_LOG_WARNING, "skipped '%s': %d", "step-9", 3);
-    assert_int_equal(listener.lines, 1);
-    assert_int_equal(listener.level, PAWL_LOG_WARNING);
-    assert_string_equal(listener.last, "skipped 'step-9': 3");
-    pawl_log_fini(&log);
-}
-
-static void test_nobody_needs_to_listen(void **unused)
-{
-    (void)unused;
-    struct listener listener = {0};
-    struct pawl_log log;
-    pawl_log_line(NULL, PAWL_LOG_INFO, "x");
-    pawl_log_init(&log, NULL, NULL);
-    pawl_log_line(&log, PAWL_LOG_INFO, "x");
-    pawl_log_set(&log, listen, &listener);
-    pawl_log_line(&log, PAWL_LOG_INFO, "y");
-    pawl_log_set(&log, NULL, NULL);
-    pawl_log_line(&log, PAWL_LOG_INFO, "z");
-    assert_int_equal(listener.lines, 1);
-    assert_string_equal(listener.last, "y");
-    pawl_log_fini(&log);
-}
-
-static void test_a_long_line_is_cut(void **unused)
-{
-    (void)unused;
-    char text[5000];
-    struct listener listener = {0};
-    struct pawl_log log;
-    memset(text, 'a', sizeof(text));
-    text[sizeof(text) - 1] = '\0';
-    pawl_log_init(&log, listen, &listener);
-    pawl_log_line(&log, PAWL_LOG_DEBUG, "%s", text);
-    assert_int_equal(strlen(listener.last), 1499);
-    pawl_log_fini(&log);
-}
-
-static void *speak(void *log)
-{
-    for (int i = 0; i < LINES; i++) {
-        pawl_log_line(log, PAWL_LOG_INFO, "line %d", i);
->>>>>>> fd3409f (base: test what everything stands on)
     }
     return NULL;
 }
 
-<<<<<<< HEAD
 static void test_lines_of_many_threads_do_not_mix(void **state)
 {
     (void)state;
@@ -164,44 +90,22 @@ static void test_lines_of_many_threads_do_not_mix(void **state)
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
         pthread_create(&threads[i], NULL, write_lines, &log);
-=======
-static void test_threads_take_turns(void **unused)
-{
-    (void)unused;
-    pthread_t threads[THREADS];
-    struct listener listener = {0};
-    struct pawl_log log;
-    pawl_log_init(&log, listen, &listener);
-    for (int i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, speak, &log), 0);
->>>>>>> fd3409f (base: test what everything stands on)
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-<<<<<<< HEAD
     assert_int_equal(listener.calls, THREADS * LINES);
     assert_false(listener.overlapped);
-=======
-    assert_int_equal(listener.lines, THREADS * LINES);
->>>>>>> fd3409f (base: test what everything stands on)
     pawl_log_fini(&log);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-<<<<<<< HEAD
         cmocka_unit_test(test_a_line_is_formatted_and_told),
         cmocka_unit_test(test_nobody_need_listen),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_lines_of_many_threads_do_not_mix),
-=======
-        cmocka_unit_test(test_a_line_arrives),
-        cmocka_unit_test(test_nobody_needs_to_listen),
-        cmocka_unit_test(test_a_long_line_is_cut),
-        cmocka_unit_test(test_threads_take_turns),
->>>>>>> fd3409f (base: test what everything stands on)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-<<<<<<< HEAD
 /* test_strmap.c - random keys against an array that is searched. */
-=======
-/* test_strmap.c - what was put is found, and nothing else. */
->>>>>>> fd3409f (base: test what everything stands on)
 #include "base/strmap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-<<<<<<< HEAD
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,21 +15,12 @@
 static void test_an_empty_map_has_nothing(void **state)
 {
     (void)state;
-=======
-
-#include <cmocka.h>
-
-static void test_an_empty_map_has_nothing(void **unused)
-{
-    (void)unused;
->>>>>>> fd3409f (base: test what everything stands on)
     struct pawl_strmap map = {0};
     assert_null(pawl_strmap_get(&map, "a", 1));
     assert_null(pawl_strmap_get(&map, "", 0));
     pawl_strmap_fini(&map);
 }
 
-<<<<<<< HEAD
 static void test_keys_are_bytes_and_lengths(void **state)
 {
     (void)state;
@@ -89,73 +75,14 @@ static void test_random_keys_are_found_again(void **state)
     assert_null(map.slots);
     free(values);
     free(keys);
-=======
-static void test_many_keys_through_many_growths(void **unused)
-{
-    (void)unused;
-    enum { COUNT = 20000 };
-    static char keys[COUNT][16];
-    static int values[COUNT];
-    struct pawl_strmap map = {0};
-    for (int i = 0; i < COUNT; i++) {
-        size_t len = (size_t)snprintf(keys[i], sizeof(keys[i]), "key %d", i);
-        assert_null(pawl_strmap_get(&map, keys[i], len));
-        assert_true(pawl_strmap_put(&map, keys[i], len, &values[i]));
-    }
-    assert_int_equal(map.count, COUNT);
-    for (int i = 0; i < COUNT; i++) {
-        char same[16];
-        size_t len = (size_t)snprintf(same, sizeof(same), "key %d", i);
-        assert_ptr_equal(pawl_strmap_get(&map, same, len), &values[i]);
-    }
-    assert_null(pawl_strmap_get(&map, "key 20000", 9));
-    pawl_strmap_fini(&map);
-    assert_int_equal(map.count, 0);
-}
-
-static void test_a_key_is_its_bytes(void **unused)
-{
-    (void)unused;
-    int values[4];
-    struct pawl_strmap map = {0};
-    pawl_strmap_put(&map, "a", 1, &values[0]);
-    pawl_strmap_put(&map, "a\0", 2, &values[1]);
-    pawl_strmap_put(&map, "a\0b", 3, &values[2]);
-    pawl_strmap_put(&map, "", 0, &values[3]);
-    assert_ptr_equal(pawl_strmap_get(&map, "a\0b", 1), &values[0]);
-    assert_ptr_equal(pawl_strmap_get(&map, "a\0b", 2), &values[1]);
-    assert_ptr_equal(pawl_strmap_get(&map, "a\0b", 3), &values[2]);
-    assert_ptr_equal(pawl_strmap_get(&map, "", 0), &values[3]);
-    assert_null(pawl_strmap_get(&map, "a\0c", 3));
-    pawl_strmap_fini(&map);
-}
-
-static void test_the_last_value_of_a_key_holds(void **unused)
-{
-    (void)unused;
-    int first;
-    int second;
-    struct pawl_strmap map = {0};
-    assert_true(pawl_strmap_put(&map, "a", 1, &first));
-    assert_true(pawl_strmap_put(&map, "a", 1, &second));
-    assert_int_equal(map.count, 1);
-    assert_ptr_equal(pawl_strmap_get(&map, "a", 1), &second);
-    pawl_strmap_fini(&map);
->>>>>>> fd3409f (base: test what everything stands on)
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_empty_map_has_nothing),
-<<<<<<< HEAD
         cmocka_unit_test(test_keys_are_bytes_and_lengths),
         cmocka_unit_test(test_random_keys_are_found_again),
-=======
-        cmocka_unit_test(test_many_keys_through_many_growths),
-        cmocka_unit_test(test_a_key_is_its_bytes),
-        cmocka_unit_test(test_the_last_value_of_a_key_holds),
->>>>>>> fd3409f (base: test what everything stands on)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
