@@ -49,6 +49,10 @@ static void test_copies_end_in_nul(void **state)
     assert_memory_equal(copy, "a\0bc\0", 5);
     copy = pawl_arena_copy(&arena, NULL, 0);
     assert_string_equal(copy, "");
+    /* The NUL is the copy's own even where the text fills whole units. */
+    copy = pawl_arena_copy(&arena, "0123456789abcdef", 16);
+    memset(pawl_arena_alloc(&arena, 16), 'x', 16);
+    assert_string_equal(copy, "0123456789abcdef");
     pawl_arena_fini(&arena);
 }
 
@@ -63,12 +67,22 @@ static void test_impossible_sizes_are_null(void **state)
     pawl_arena_fini(&arena);
 }
 
+/* NULL means that memory is out, and nothing else. */
+static void test_no_bytes_are_a_piece_too(void **state)
+{
+    (void)state;
+    struct pawl_arena arena = {0};
+    assert_non_null(pawl_arena_alloc(&arena, 0));
+    pawl_arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces_keep_what_is_written_to_them),
         cmocka_unit_test(test_copies_end_in_nul),
         cmocka_unit_test(test_impossible_sizes_are_null),
+        cmocka_unit_test(test_no_bytes_are_a_piece_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
