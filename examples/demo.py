@@ -95,9 +95,11 @@ class Trainer:
         return time.monotonic() - self.started
 
     def show_progress(self):
-        last = self.lines("step ")[-1:]
-        if on_terminal() and last:
-            print(f"\r   {last[0]}", end="", flush=True)
+        losses = self.losses()
+        if on_terminal() and losses:
+            step = max(losses)
+            print(f"\r   step {step}/{self.plan.steps}, "
+                  f"loss {losses[step]:.2f} ", end="", flush=True)
 
     def kill_in_save(self, step):
         """Sends SIGKILL once the save of `step` writes its second file.
@@ -184,17 +186,16 @@ def compare_losses(plan, peaceful, before, after, killed_at):
     resumed_after = min(after) - 1
     say("loss, undisturbed")
     for line in curve([peaceful[step] for step in steps],
-                      ["cyan" for step in steps], plan.columns):
+                      ["cyan" for step in steps]):
         say(line)
+    say()
     say("loss, killed and resumed")
     for line in curve([after.get(step, before.get(step)) for step in steps],
                       ["green" if step in after else "yellow"
-                       for step in steps], plan.columns):
+                       for step in steps]):
         say(line)
-    say(mark(resumed_after + 1, plan.steps, plan.columns,
-             f"resumed after step {resumed_after}"))
-    say(mark(killed_at, plan.steps, plan.columns,
-             f"killed in the save of step {killed_at}"))
+    say(mark(resumed_after, f"resumed after step {resumed_after}"))
+    say(mark(killed_at, f"killed in the save of step {killed_at}"))
     say()
 
     for step in (resumed_after + 1, plan.steps):
@@ -220,7 +221,7 @@ def compare_checkpoints(plan):
             promise(torch.equal(one, other) if is_tensor else one == other,
                     f"{name}{place} differs")
         what = {"model.pt": "the weights",
-                "trainer.pt": "the optimizer, the random numbers, the step"}
+                "trainer.pt": "optimizer, schedule, random numbers, step"}
         equal(f"{name}, {tensors} tensors: {what[name]}")
 
 
@@ -320,9 +321,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fast", action="store_true", help="fewer steps")
     fast = parser.parse_args().fast
-    plan = argparse.Namespace(
-        steps=30, save_every=5, kill_at=15, columns=30) if fast else (
-        argparse.Namespace(steps=120, save_every=20, kill_at=80, columns=60))
+    plan = argparse.Namespace(steps=30 if fast else 120,
+                              save_every=5 if fast else 20,
+                              kill_at=15 if fast else 80)
     sys.stdout.reconfigure(encoding="utf-8")
     logging.basicConfig(level=logging.INFO, stream=sys.stdout,
                         format="   pawl: %(message)s")

@@ -10,9 +10,9 @@ import sys
 
 COLOURS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "bold": 1,
            "dim": 2}
-BARS = " ▁▂▃▄▅▆▇█"
-FULL = len(BARS) - 1
 AXIS = 8  # characters left of a curve
+BRAILLE = 0x2800  # the character without dots; each dot is a bit
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def on_terminal():
@@ -36,32 +36,28 @@ def size(count):
     return f"{count:.1f} {unit}"
 
 
-def shrink(values, columns):
-    """The means of `columns` equal shares of the values."""
-    edges = [len(values) * i // columns for i in range(columns + 1)]
-    return [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:])]
+def curve(values, colours, rows=5):
+    """A dot for each value, two in a column of text: a list of lines.
 
-
-def curve(values, colours, columns, rows=4):
-    """An area chart: one text a row.  Each value has the name of a colour."""
-    heights = shrink(values, columns)
-    low, high = min(heights), max(heights)
-    levels = [1 + round((height - low) / (high - low) * (rows * FULL - 1))
-              for height in heights]
+    Each value has the name of a colour.
+    """
+    low, high = min(values), max(values)
+    cells = [[BRAILLE] * -(-len(values) // 2) for _ in range(rows)]
+    for x, value in enumerate(values):
+        y = round((high - value) / (high - low) * (rows * 4 - 1))
+        cells[y // 4][x // 2] |= DOTS[y % 4][x % 2]
     lines = []
-    for row in reversed(range(rows)):
-        label = {rows - 1: f"{high:.2f} ┤", 0: f"{low:.2f} ┤"}.get(row, "│")
-        line = label.rjust(AXIS)
-        for column, level in enumerate(levels):
-            bar = BARS[min(max(level - row * FULL, 0), FULL)]
-            line += paint(bar, colours[column * len(values) // columns])
-        lines.append(line)
+    for row, line in enumerate(cells):
+        label = {0: f"{high:.2f} ┤", rows - 1: f"{low:.2f} ┤"}.get(row, "│")
+        dots = "".join(paint(chr(cell), colours[2 * column])
+                       for column, cell in enumerate(line))
+        lines.append(label.rjust(AXIS) + dots)
     return lines
 
 
-def mark(step, steps, columns, text):
-    """A line to go below a curve of `steps` values, with `^` at `step`."""
-    return " " * (AXIS + (step - 1) * columns // steps) + "^ " + text
+def mark(index, text):
+    """A line to go below a curve, with `^` at its value `index`."""
+    return " " * (AXIS + index // 2) + "^ " + text
 
 
 def tree(folder, notes):

@@ -9,12 +9,14 @@ This is an ordinary PyTorch program: one model, one optimizer, one loop.  What
 makes it resumable is in three places, marked (1), (2) and (3):
 
   (1) everything the next step depends on is in the checkpoint: the weights,
-      the optimizer's moments, the random number generator, the step;
+      the optimizer's moments, the schedule of its learning rate, the random
+      number generator, the step;
   (2) what the run reads next follows from the step, not from what it read;
   (3) on start it asks for the newest whole checkpoint, and begins there.
 
-A resumed run then computes, bit for bit, what an undisturbed run would have.
-`examples/demo.py` proves it.
+A resumed run then computes, bit for bit, what an undisturbed run would have
+(on the same kind of machine and with the same torch).  examples/demo.py shows
+it.  A run on GPUs would save torch.cuda.get_rng_state_all() as well.
 """
 
 import argparse
@@ -95,7 +97,7 @@ class Text:
         return rows[:, :-1], rows[:, 1:]
 
 
-def save(engine, run_dir, step, model, optimizer):
+def save(engine, run_dir, step, model, optimizer, schedule):
     """(1) Two files, one checkpoint: all of it becomes visible, or nothing."""
     tag = f"step-{step}"
     engine.create(run_dir, tag)
@@ -104,6 +106,7 @@ def save(engine, run_dir, step, model, optimizer):
         {
             "step": step,
             "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
             "rng": torch.get_rng_state(),
         },
         f"{run_dir}/{tag}/trainer.pt")
@@ -111,7 +114,7 @@ def save(engine, run_dir, step, model, optimizer):
     return tag
 
 
-def resume(engine, run_dir, model, optimizer):
+def resume(engine, run_dir, model, optimizer, schedule):
     """(3) Puts everything back where the newest whole checkpoint has it.
 
     Returns its tag and its step; None and 0 if there is no checkpoint yet.
@@ -123,6 +126,7 @@ def resume(engine, run_dir, model, optimizer):
     trainer = engine.load(f"{run_dir}/{tag}/trainer.pt")
     engine.close(tag)
     optimizer.load_state_dict(trainer["optimizer"])
+    schedule.load_state_dict(trainer["schedule"])
     torch.set_rng_state(trainer["rng"])
     return tag, trainer["step"]
 
@@ -145,9 +149,12 @@ def train(args):
     text = Text()
     model = CharTransformer(len(text.alphabet))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.LinearLR(
+        optimizer, start_factor=0.01, total_iters=40)
     engine = pawl.CheckpointEngine({"engine": "torch", "keep_last": args.keep})
 
-    tag, done = resume(engine, args.run_dir, model, optimizer)
+    parts = model, optimizer, schedule
+    tag, done = resume(engine, args.run_dir, *parts)
     if tag is None:
         size = sum(p.numel() for p in model.parameters())
         print(f"new run: {size / 1e6:.1f} M parameters, {len(text.ids)} "
@@ -163,13 +170,14 @@ def train(args):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
         # All bits of the loss, so that two runs can be compared.
         print(f"step {step} loss {loss.item():.4f} {loss.item().hex()}",
               flush=True)
 
         if step % args.save_every == 0 or step == args.steps:
             start = time.perf_counter()
-            tag = save(engine, args.run_dir, step, model, optimizer)
+            tag = save(engine, args.run_dir, step, *parts)
             took = time.perf_counter() - start
             print(f"saved {tag} in {took * 1e3:.0f} ms", flush=True)
 
