@@ -220,11 +220,12 @@ static bool leads_nowhere(int rc)
 
 /* A link counts as what it leads to, if that lies below the root. */
 static int stat_entry(struct file_store *store, int dir_fd, const char *dir,
-                      const char *entry, struct stat *st)
+                      const char *entry, struct stat *st, bool *is_link)
 {
     int rc =
         pawl_io_fstatat(store->tree.io, dir_fd, entry, st, AT_SYMLINK_NOFOLLOW);
-    if (rc < 0 || !S_ISLNK(st->st_mode)) {
+    *is_link = rc == 0 && S_ISLNK(st->st_mode);
+    if (rc < 0 || !*is_link) {
         return rc;
     }
     char *name = NULL;
@@ -250,7 +251,8 @@ static int list_fd(struct file_store *store, int fd, const char *dir_name,
     int rc;
     while ((rc = pawl_io_dir_next(&dir, &name)) > 0) {
         struct stat st;
-        rc = stat_entry(store, fd, dir_name, name, &st);
+        bool is_link = false;
+        rc = stat_entry(store, fd, dir_name, name, &st, &is_link);
         if (rc == -ENOENT) {
             continue; /* removed meanwhile */
         }
@@ -263,6 +265,7 @@ static int list_fd(struct file_store *store, int fd, const char *dir_name,
             .size_bytes = (uint64_t)st.st_size,
             .mtime_ns =
                 (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+            .is_link = is_link,
         };
         if (fn(ctx, &entry) != 0) {
             return 0;
