@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h - an engine's config: the JSON of pawl_engine_new, checked
+ *
+ * docs/config.md is the user's page on the keys; a key that is added here is
+ * added there.  Read-only once parsed, so any thread may look.
+ */
+#ifndef PAWL_ENGINE_CONFIG_H
+#define PAWL_ENGINE_CONFIG_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pawl_verify {
+    PAWL_VERIFY_FULL, /* every byte is read */
+    PAWL_VERIFY_SIZE  /* sizes and structure only */
+};
+
+struct json_t;
+
+struct pawl_config {
+    struct json_t *json; /* owned; the strings below lie in it */
+    const char *engine;
+    const char *plugin; /* NULL: none */
+    const char *store;
+    const char *format;
+    char *options;       /* owned; a JSON object as text, "{}" if absent */
+    uint64_t keep_last;  /* 0: all */
+    uint64_t keep_every; /* 0: none is kept for its number */
+    const char **pinned; /* owned array */
+    size_t pinned_count;
+    enum pawl_verify verify;
+    bool durable;
+    uint64_t block_bytes;
+    uint64_t open_timeout_ms;
+    uint64_t close_timeout_ms;
+};
+
+/* Parses a JSON object; NULL and "" mean "{}".  Duplicate and unknown keys,
+ * wrong types and values out of range are errors that name the key.
+ * PAWL_ECONFIG, PAWL_ENOMEM. */
+int pawl_config_parse(struct pawl_config *out, const char *json,
+                      struct pawl_error *err);
+/* A config that was not parsed, all zero, is fine. */
+void pawl_config_fini(struct pawl_config *config);
+
+/* Whether `tag` is on the list "pinned". */
+bool pawl_config_is_pinned(const struct pawl_config *config, const char *tag);
+
+/* "512", "1kB", "2GiB": a whole number and a unit, in any case; decimal with
+ * kB MB GB TB, binary with KiB MiB GiB TiB.  False if it is none of these or
+ * does not fit. */
+bool pawl_config_size(const char *text, uint64_t *out);
+
+#endif
