@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* owner.c - see owner.h. */
+#include "engine/owner.h"
+
+#include "engine/object.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RECORD_MAX_BYTES 8192
+/* How often a tag that changes hands while we look is looked at again. */
+#define ATTEMPTS 8
+
+uint64_t pawl_now_unix_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t pawl_owner_token(void)
+{
+    uint64_t token = 0;
+    if (getrandom(&token, sizeof(token), GRND_NONBLOCK) !=
+        (ssize_t)sizeof(token)) {
+        struct timespec now; /* no entropy at early boot */
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        token = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+        token ^= (uint64_t)getpid() << 44;
+    }
+    return token == 0 ? 1 : token;
+}
+
+/* ---- the record -------------------------------------------------------- */
+
+static int encode(const struct pawl_owner *owner, struct pawl_buffer *out,
+                  struct pawl_error *err)
+{
+    char token[17];
+    snprintf(token, sizeof(token), "%016llx", (unsigned long long)owner->token);
+    json_t *json = json_pack(
+        "{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:I}", "tag", owner->tag,
+        "pid", (json_int_t)owner->process.pid, "start_ticks",
+        (json_int_t)owner->process.start_ticks, "pid_ns",
+        (json_int_t)owner->process.pid_ns, "hostname", owner->process.hostname,
+        "machine_id", owner->process.machine_id, "boot_id",
+        owner->process.boot_id, "token", token, "created_unix_ms",
+        (json_int_t)owner->created_unix_ms);
+    char *text = json_dumps(json, JSON_INDENT(2));
+    json_decref(json);
+    if (text != NULL) {
+        pawl_buffer_append(out, text, strlen(text));
+        pawl_buffer_append(out, "\n", 1);
+    }
+    free(text);
+    return text == NULL || out->failed ? pawl_fail_nomem(err) : 0;
+}
+
+static void get_text(char *out, size_t size, const json_t *json,
+                     const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+    snprintf(out, size, "%s", text == NULL ? "" : text);
+}
+
+static uint64_t get_number(const json_t *json, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(json, key));
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+/* False for a text that is no record.  Fields that are missing prove nothing,
+ * so such an owner counts as alive. */
+static bool decode(struct pawl_owner *out, const struct pawl_buffer *text)
+{
+    json_t *json = json_loadb((const char *)text->data, text->len,
+                              JSON_REJECT_DUPLICATES, NULL);
+    bool ok = json_is_object(json);
+    if (ok) {
+        char token[17];
+        *out = (struct pawl_owner){0};
+        get_text(out->tag, sizeof(out->tag), json, "tag");
+        get_text(out->process.hostname, sizeof(out->process.hostname), json,
+                 "hostname");
+        get_text(out->process.machine_id, sizeof(out->process.machine_id), json,
+                 "machine_id");
+        get_text(out->process.boot_id, sizeof(out->process.boot_id), json,
+                 "boot_id");
+        get_text(token, sizeof(token), json, "token");
+        out->token = strtoull(token, NULL, 16);
+        out->process.pid = (int64_t)get_number(json, "pid");
+        out->process.start_ticks = get_number(json, "start_ticks");
+        out->process.pid_ns = get_number(json, "pid_ns");
+        out->created_unix_ms = get_number(json, "created_unix_ms");
+    }
+    json_decref(json);
+    return ok;
+}
+
+static bool same_process(const struct pawl_process_id *a,
+                         const struct pawl_process_id *b)
+{
+    return a->pid == b->pid && a->start_ticks == b->start_ticks &&
+           a->pid_ns == b->pid_ns && strcmp(a->boot_id, b->boot_id) == 0 &&
+           strcmp(a->hostname, b->hostname) == 0;
+}
+
+static enum pawl_owner_state judge(const struct pawl_owner *owner,
+                                   uint64_t token)
+{
+    struct pawl_process_id self;
+    pawl_process_self(&self);
+    if (same_process(&owner->process, &self)) {
+        return owner->token == token ? PAWL_OWNER_OURS : PAWL_OWNER_SELF;
+    }
+    return pawl_process_liveness(&owner->process) == PAWL_PROCESS_DEAD
+               ? PAWL_OWNER_DEAD
+               : PAWL_OWNER_OTHER;
+}
+
+/* Reads record `name`.  A record is renamed to its place whole, so one that
+ * cannot be read as such was cut short by a power cut: its writer is dead. */
+static int look_at(enum pawl_owner_state *state, struct pawl_owner *out,
+                   struct pawl_store *store, const char *name, uint64_t token,
+                   struct pawl_error *err)
+{
+    struct pawl_buffer text = {0};
+    *out = (struct pawl_owner){0};
+    *state = PAWL_OWNER_NONE;
+    int rc = pawl_object_get(store, name, RECORD_MAX_BYTES, &text, err);
+    if (rc == PAWL_ENOENT) {
+        rc = 0;
+    } else if (rc == 0) {
+        *state = decode(out, &text) ? judge(out, token) : PAWL_OWNER_DEAD;
+    }
+    pawl_buffer_fini(&text);
+    return rc;
+}
+
+int pawl_owner_look(enum pawl_owner_state *state, struct pawl_owner *out,
+                    struct pawl_store *store, const struct pawl_layout *layout,
+                    uint64_t token, struct pawl_error *err)
+{
+    struct pawl_owner owner;
+    int rc = look_at(state, &owner, store, layout->owner, token, err);
+    if (rc == 0 && out != NULL) {
+        *out = owner;
+    }
+    return rc;
+}
+
+int pawl_owner_busy(const struct pawl_owner *owner, enum pawl_owner_state state,
+                    struct pawl_error *err)
+{
+    if (state == PAWL_OWNER_SELF || state == PAWL_OWNER_OURS) {
+        return pawl_fail(err, PAWL_EBUSY, 0,
+                         "checkpoint '%s' is being made by this process (%lld)",
+                         owner->tag, (long long)owner->process.pid);
+    }
+    return pawl_fail(err, PAWL_EBUSY, 0,
+                     "checkpoint '%s' is being made by process %lld on '%s'",
+                     owner->tag, (long long)owner->process.pid,
+                     owner->process.hostname);
+}
+
+/* ---- taking ------------------------------------------------------------ */
+
+static bool same_record(const struct pawl_owner *a, const struct pawl_owner *b)
+{
+    return same_process(&a->process, &b->process) && a->token == b->token &&
+           a->created_unix_ms == b->created_unix_ms;
+}
+
+/* The claim takes the place of `dead`.  1 if it did, 0 if another was faster.
+ * The claim's name is then that of the dead record, and the caller's to
+ * remove. */
+static int swap_in(struct pawl_store *store, const struct pawl_layout *layout,
+                   const char *claim, const struct pawl_owner *dead,
+                   uint64_t token, struct pawl_error *err)
+{
+    enum pawl_owner_state state;
+    struct pawl_owner out;
+    int rc = pawl_store_rename(store, claim, layout->owner,
+                               PAWL_RENAME_EXCHANGE, err);
+    if (rc == PAWL_ENOENT) {
+        return 0;
+    }
+    if (rc == PAWL_ENOTSUP) {
+        rc = look_at(&state, &out, store, layout->owner, token, err);
+        if (rc == 0 && !same_record(&out, dead)) {
+            return 0;
+        }
+        if (rc == 0) {
+            rc = pawl_store_rename(store, claim, layout->owner,
+                                   PAWL_RENAME_REPLACE, err);
+        }
+        return rc < 0 ? rc : 1;
+    }
+    if (rc == 0) {
+        rc = look_at(&state, &out, store, claim, token, err);
+    }
+    if (rc < 0 || same_record(&out, dead)) {
+        return rc < 0 ? rc : 1;
+    }
+    pawl_store_rename(store, claim, layout->owner, PAWL_RENAME_EXCHANGE, NULL);
+    return 0;
+}
+
+/* Writes the claim; its directory may vanish under us, when another process
+ * tidies up after itself. */
+static int put_claim(struct pawl_store *store, const char *claim,
+                     const struct pawl_owner *self, struct pawl_error *err)
+{
+    struct pawl_buffer text = {0};
+    int rc = encode(self, &text, err);
+    for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
+        rc = pawl_object_put(store, claim, text.data, text.len, false, err);
+        if (rc != PAWL_ENOENT) {
+            break;
+        }
+        rc = i + 1 < ATTEMPTS ? 0 : rc;
+    }
+    pawl_buffer_fini(&text);
+    return rc;
+}
+
+/* One attempt with the claim written: 1 taken, 0 look again, or an error. */
+static int take_once(enum pawl_owner_state *was, struct pawl_owner *from,
+                     struct pawl_store *store, const struct pawl_layout *layout,
+                     const char *claim, uint64_t token, struct pawl_error *err)
+{
+    int rc = look_at(was, from, store, layout->owner, token, err);
+    if (rc < 0) {
+        return rc;
+    }
+    switch (*was) {
+    case PAWL_OWNER_NONE:
+        rc = pawl_store_rename(store, claim, layout->owner, PAWL_RENAME_NEW,
+                               err);
+        break;
+    case PAWL_OWNER_OURS:
+        rc = pawl_store_rename(store, claim, layout->owner, PAWL_RENAME_REPLACE,
+                               err);
+        break;
+    case PAWL_OWNER_DEAD:
+        return swap_in(store, layout, claim, from, token, err);
+    default:
+        return pawl_owner_busy(from, *was, err);
+    }
+    /* EEXIST: another took it.  ENOENT: another swept our claim away before
+     * it could read whose it was. */
+    return rc == 0 ? 1 : rc == PAWL_EEXIST || rc == PAWL_ENOENT ? 0 : rc;
+}
+
+int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
+                    struct pawl_store *store, const struct pawl_layout *layout,
+                    uint64_t token, struct pawl_error *err)
+{
+    struct pawl_owner before = {0};
+    struct pawl_owner self = {.token = token,
+                              .created_unix_ms = pawl_now_unix_ms()};
+    snprintf(self.tag, sizeof(self.tag), "%s", layout->tag);
+    pawl_process_self(&self.process);
+
+    /* Most attempts that fail do so here, without a write. */
+    int rc = look_at(was, &before, store, layout->owner, token, err);
+    if (rc == 0 && (*was == PAWL_OWNER_SELF || *was == PAWL_OWNER_OTHER)) {
+        rc = pawl_owner_busy(&before, *was, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    char claim[PAWL_WORK_NAME_MAX];
+    snprintf(claim, sizeof(claim), PAWL_WORK_DIR "/%s.%016llx.claim",
+             layout->stem, (unsigned long long)pawl_owner_token());
+    for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
+        rc = put_claim(store, claim, &self, err);
+        if (rc == 0) {
+            rc = take_once(was, &before, store, layout, claim, token, err);
+        }
+    }
+    if (rc == 0) {
+        rc = pawl_fail(err, PAWL_EBUSY, 0,
+                       "checkpoint '%s' keeps changing hands", layout->tag);
+    }
+    /* Ours if it failed, the dead one's if it was swapped, else gone. */
+    pawl_store_remove(store, claim, NULL);
+    if (rc > 0 && from != NULL) {
+        *from = before;
+    }
+    return rc > 0 ? 0 : rc;
+}
+
+int pawl_owner_drop(struct pawl_store *store, const struct pawl_layout *layout,
+                    struct pawl_error *err)
+{
+    int rc = pawl_store_remove(store, layout->owner, err);
+    return rc == PAWL_ENOENT ? 0 : rc;
+}
+
+void pawl_owner_sweep_claim(struct pawl_store *store, const char *name)
+{
+    enum pawl_owner_state state;
+    struct pawl_owner owner;
+    if (look_at(&state, &owner, store, name, 0, NULL) == 0 &&
+        state == PAWL_OWNER_DEAD) {
+        pawl_store_remove(store, name, NULL);
+    }
+}

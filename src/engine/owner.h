@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * owner.h - who may change a tag: the record `.pawl/<tag>.owner`
+ *
+ * Whoever makes, recovers or deletes checkpoint <tag> first takes the tag and
+ * drops it last.  The record is one JSON object:
+ *
+ *     {"tag": "step-10", "pid": 4711, "start_ticks": 123456, "pid_ns": 40265,
+ *      "hostname": "node7", "machine_id": "...", "boot_id": "...",
+ *      "token": "1f0c...", "created_unix_ms": 1764037018123}
+ *
+ * Taking is safe against others who take at the same moment, and against those
+ * who die at any moment:
+ *   - a free tag is taken by writing the record under a name of its own (a
+ *     claim) and renaming it to the record's name, which fails if that exists;
+ *   - the record of a dead process is swapped with the claim in one step, and
+ *     what came out is looked at again: if it is not the dead one's, another
+ *     was faster, and is swapped back.  Where the file system cannot swap, the
+ *     claim replaces the record right after a second look.
+ * `token` tells the engines of a process apart: an engine takes what it left
+ * behind itself, when dropping failed, at once.
+ */
+#ifndef PAWL_ENGINE_OWNER_H
+#define PAWL_ENGINE_OWNER_H
+
+#include "base/process.h"
+#include "engine/layout.h"
+#include "store/store.h"
+
+struct pawl_owner {
+    char tag[PAWL_TAG_MAX + 1];
+    struct pawl_process_id process;
+    uint64_t token;
+    uint64_t created_unix_ms;
+};
+
+enum pawl_owner_state {
+    PAWL_OWNER_NONE,  /* nobody works on the tag */
+    PAWL_OWNER_OURS,  /* this engine (the same token) */
+    PAWL_OWNER_SELF,  /* another engine of this process */
+    PAWL_OWNER_OTHER, /* a process that lives, or may live */
+    PAWL_OWNER_DEAD   /* a process that is provably dead, or a record that was
+                         never finished */
+};
+
+/* Milliseconds since 1970. */
+uint64_t pawl_now_unix_ms(void);
+/* A number that no other engine has. */
+uint64_t pawl_owner_token(void);
+
+/* Who has the tag of `layout`; `out` (may be NULL) gets the record unless
+ * there is none.  What the store says. */
+int pawl_owner_look(enum pawl_owner_state *state, struct pawl_owner *out,
+                    struct pawl_store *store, const struct pawl_layout *layout,
+                    uint64_t token, struct pawl_error *err);
+
+/* Takes the tag.  `was` tells who had it (NONE, OURS or DEAD), `from` (may be
+ * NULL) is his record.  PAWL_EBUSY, naming the process and its host, if that
+ * one is not provably dead; then nothing was changed. */
+int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
+                    struct pawl_store *store, const struct pawl_layout *layout,
+                    uint64_t token, struct pawl_error *err);
+
+/* Gives the tag back.  What the store says; then it is still taken, by a
+ * process that will be dead one day. */
+int pawl_owner_drop(struct pawl_store *store, const struct pawl_layout *layout,
+                    struct pawl_error *err);
+
+/* Removes claim `name` of the work directory if who wrote it is dead. */
+void pawl_owner_sweep_claim(struct pawl_store *store, const char *name);
+
+/* Fails with PAWL_EBUSY: who makes the tag. */
+int pawl_owner_busy(const struct pawl_owner *owner, enum pawl_owner_state state,
+                    struct pawl_error *err);
+
+#endif
