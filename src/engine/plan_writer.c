@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan_writer.c - see plan_writer.h
+ *
+ * Small extents (headers, small tensors) are gathered in one block, large ones
+ * are written from where they lie, a block at a time, so that a block is still
+ * in the cache when it is written after its CRC was computed.  The file's CRC
+ * is combined from the extents': no byte is read twice.
+ */
+#include "engine/plan_writer.h"
+
+#include "base/crc32.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct writer {
+    struct pawl_object_handle object;
+    uint8_t *block; /* gathered bytes, to be written at `at` */
+    size_t filled;
+    size_t block_bytes;
+    uint64_t at;
+    uint32_t file_crc;
+};
+
+static int flush_block(struct writer *to, struct pawl_error *err)
+{
+    if (to->filled == 0) {
+        return 0;
+    }
+    int rc = pawl_object_write(&to->object, to->at, to->block, to->filled, err);
+    to->at += to->filled;
+    to->filled = 0;
+    return rc;
+}
+
+/* At most a block. */
+static int put_piece(struct writer *to, const uint8_t *data, size_t len,
+                     struct pawl_error *err)
+{
+    if (to->filled + len > to->block_bytes) {
+        int rc = flush_block(to, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (len == to->block_bytes) {
+        int rc = pawl_object_write(&to->object, to->at, data, len, err);
+        to->at += len;
+        return rc;
+    }
+    memcpy(to->block + to->filled, data, len);
+    to->filled += len;
+    return 0;
+}
+
+static int put_extent(struct writer *to, struct pawl_plan *plan,
+                      const struct pawl_extent *extent, struct pawl_error *err)
+{
+    const uint8_t *data = extent->data;
+    uint64_t left = extent->len_bytes;
+    uint32_t crc = 0;
+    while (left > 0) {
+        size_t len = left < to->block_bytes ? (size_t)left : to->block_bytes;
+        crc = pawl_crc32(crc, data, len);
+        int rc = put_piece(to, data, len, err);
+        if (rc < 0) {
+            return rc;
+        }
+        data += len;
+        left -= len;
+    }
+    if (extent->record != PAWL_NO_RECORD) {
+        pawl_plan_set_crc(plan, extent->record, crc);
+    }
+    to->file_crc = pawl_crc32_combine(to->file_crc, crc, extent->len_bytes);
+    return 0;
+}
+
+/* A format may be a plugin's, so its plan is checked. */
+static int put_extents(struct writer *to, struct pawl_plan *plan,
+                       struct pawl_error *err)
+{
+    size_t count = 0;
+    const struct pawl_extent *extents = pawl_plan_extents(plan, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (extents[i].offset != to->at + to->filled) {
+            return pawl_fail(err, PAWL_EBUG, 0,
+                             "the format left a gap in its plan");
+        }
+        int rc = put_extent(to, plan, &extents[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    int rc = flush_block(to, err);
+    if (rc == 0 && to->at != pawl_plan_size(plan)) {
+        rc = pawl_fail(err, PAWL_EBUG, 0,
+                       "the format's plan is not as long as it says");
+    }
+    return rc;
+}
+
+int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
+                    const char *name, size_t block_bytes, bool durable,
+                    uint32_t *file_crc, struct pawl_error *err)
+{
+    struct writer to = {.block_bytes = block_bytes};
+    to.block = malloc(block_bytes);
+    if (to.block == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    int rc = pawl_store_open(store, name, PAWL_STORE_CREATE,
+                             pawl_plan_size(plan), &to.object, NULL, err);
+    if (rc == 0) {
+        rc = put_extents(&to, plan, err);
+    }
+    if (rc == 0) {
+        rc = pawl_object_close(&to.object, durable, err);
+    } else {
+        pawl_object_close(&to.object, false, NULL);
+    }
+    free(to.block);
+    if (rc == 0) {
+        *file_crc = to.file_crc;
+    }
+    return rc;
+}
+
+int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
+                     uint64_t *size_out, uint32_t *file_crc,
+                     struct pawl_error *err)
+{
+    struct pawl_plan *plan = NULL;
+    if (how->format->plan == NULL) {
+        return pawl_fail(err, PAWL_ENOTSUP, 0, "format '%s' cannot be written",
+                         how->format->name);
+    }
+    int rc = pawl_state_status(state, err);
+    if (rc == 0) {
+        rc = pawl_state_read_all(state, err);
+    }
+    if (rc == 0) {
+        rc = how->format->plan(&plan, state, how->base_name, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    uint64_t size = pawl_plan_size(plan);
+    rc = pawl_plan_write(plan, how->store, how->name, how->block_bytes,
+                         how->durable, file_crc, err);
+    pawl_plan_free(plan);
+    if (rc == 0) {
+        *size_out = size;
+    }
+    return rc;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan_writer.h - a format's plan into a store's object, in order
+ *
+ * The simple way, and the reference for faster ones: one thread, one block.
+ */
+#ifndef PAWL_ENGINE_PLAN_WRITER_H
+#define PAWL_ENGINE_PLAN_WRITER_H
+
+#include "store/store.h"
+
+#include <pawl/plugin.h>
+
+/* Writes `plan` as object `name`, in place of an older one, in blocks of
+ * `block_bytes`.  Tells the plan the checksums of its records, and returns
+ * that of the whole file.  `durable`: it survives a power cut when this
+ * returns 0.  On failure an incomplete object may be left.  Blocks. */
+int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
+                    const char *name, size_t block_bytes, bool durable,
+                    uint32_t *file_crc, struct pawl_error *err);
+
+/* Lays `state` out in `format` under the file name `base_name` and writes it
+ * as object `name`; reads what the state still lacks.  `size_out` gets the
+ * bytes of the file. */
+struct pawl_write {
+    const struct pawl_format_ops *format;
+    struct pawl_store *store;
+    const char *name;
+    const char *base_name;
+    size_t block_bytes;
+    bool durable;
+};
+int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
+                     uint64_t *size_out, uint32_t *file_crc,
+                     struct pawl_error *err);
+
+#endif
