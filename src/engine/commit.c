@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* commit.c - see commit.h; the protocol is pawl_commit_publish. */
+#include "engine/commit.h"
+
+#include "base/path.h"
+#include "engine/listing.h"
+#include "engine/manifest_file.h"
+#include "engine/object.h"
+#include "engine/owner.h"
+#include "engine/publish.h"
+#include "engine/recovery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int sync_dir(struct pawl_commit *commit, const char *dir,
+                    struct pawl_error *err)
+{
+    return commit->durable ? pawl_store_sync(commit->store, dir, err) : 0;
+}
+
+static void end(struct pawl_commit *commit)
+{
+    pawl_manifest_fini(&commit->manifest);
+}
+
+/* Gives the tag back; if that fails it stays ours until this process ends. */
+static void let_go(struct pawl_commit *commit)
+{
+    struct pawl_error err;
+    if (pawl_owner_drop(commit->store, &commit->layout, &err) < 0) {
+        pawl_log_line(commit->log, PAWL_LOG_WARNING,
+                      "cannot give '%s' back: %s", commit->layout.tag,
+                      err.message);
+    }
+}
+
+/* ---- begin, stage, abort ------------------------------------------------ */
+
+int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
+                      struct pawl_error *err)
+{
+    enum pawl_owner_state was;
+    bool made = false;
+    int rc = pawl_manifest_check_path(tag, NULL);
+    if (rc < 0) {
+        return pawl_fail(err, PAWL_EINVAL, 0,
+                         "bad tag '%s': a manifest cannot hold it", tag);
+    }
+    pawl_layout_init(&commit->layout, tag);
+    rc = pawl_owner_take(&was, NULL, commit->store, &commit->layout,
+                         commit->token, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = pawl_recover_tag(commit->store, &commit->layout, commit->durable,
+                          commit->log, err);
+    if (rc == 0) {
+        rc = pawl_store_mkdir(commit->store, commit->layout.part, err);
+        made = rc == 0;
+    }
+    if (rc == 0) { /* the name `.pawl`: an old checkpoint may move there */
+        rc = sync_dir(commit, "", err);
+    }
+    if (rc < 0) {
+        if (made) {
+            pawl_store_remove(commit->store, commit->layout.part, NULL);
+        }
+        let_go(commit);
+    }
+    return rc;
+}
+
+int pawl_commit_stage(char **out, const struct pawl_commit *commit,
+                      const char *path, struct pawl_error *err)
+{
+    int rc = pawl_manifest_check_path(path, err);
+    return rc < 0 ? rc : pawl_path_join(out, commit->layout.part, path, err);
+}
+
+int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
+                         bool exist_ok, struct pawl_error *err)
+{
+    if (path[0] == '\0') {
+        bool is_first = !commit->dir_made;
+        commit->dir_made = true;
+        return is_first || exist_ok
+                   ? 0
+                   : pawl_fail(err, PAWL_EEXIST, 0, "'%s' is there already",
+                               commit->layout.tag);
+    }
+    char *name = NULL;
+    int rc = pawl_commit_stage(&name, commit, path, err);
+    if (rc == 0) {
+        rc = pawl_store_mkdir(commit->store, name, err);
+    }
+    free(name);
+    return rc == PAWL_EEXIST && exist_ok ? 0 : rc;
+}
+
+/* The manifest goes first: without it nobody takes the rest for a merge that
+ * must be finished. */
+static void remove_staged(struct pawl_commit *commit)
+{
+    struct pawl_error err;
+    char *name = NULL;
+    int rc = pawl_manifest_name(&name, commit->layout.part, &err);
+    if (rc == 0) {
+        rc = pawl_store_remove(commit->store, name, &err);
+    }
+    free(name);
+    if (rc == 0 || rc == PAWL_ENOENT) {
+        rc = pawl_recover_tag(commit->store, &commit->layout, commit->durable,
+                              commit->log, &err);
+    }
+    if (rc < 0) {
+        pawl_log_line(commit->log, PAWL_LOG_WARNING,
+                      "cannot clear away what was staged of '%s': %s",
+                      commit->layout.tag, err.message);
+    }
+}
+
+void pawl_commit_abort(struct pawl_commit *commit)
+{
+    remove_staged(commit);
+    let_go(commit);
+    end(commit);
+}
+
+/* ---- publish ------------------------------------------------------------ */
+
+/* The names in the staging directory and in those below it. */
+static int sync_staged(struct pawl_commit *commit, struct pawl_error *err)
+{
+    struct pawl_listing tree = {0};
+    int rc = 0;
+    if (commit->durable) {
+        rc = pawl_listing_tree(&tree, commit->store, commit->layout.part, err);
+    }
+    for (size_t i = tree.count; rc == 0 && i > 0; i--) {
+        char *name = NULL;
+        if (!tree.items[i - 1].is_dir) {
+            continue;
+        }
+        rc = pawl_path_join(&name, commit->layout.part, tree.items[i - 1].path,
+                            err);
+        if (rc == 0) {
+            rc = sync_dir(commit, name, err);
+        }
+        free(name);
+    }
+    pawl_listing_fini(&tree);
+    return rc;
+}
+
+/* Moves `latest`, by way of a name of the tag's own. */
+static int move_latest(struct pawl_commit *commit, struct pawl_error *err)
+{
+    const struct pawl_layout *layout = &commit->layout;
+    int rc = pawl_object_put(commit->store, layout->latest, layout->tag,
+                             strlen(layout->tag), commit->durable, err);
+    if (rc == 0) {
+        rc = pawl_store_rename(commit->store, layout->latest, PAWL_LATEST_NAME,
+                               PAWL_RENAME_REPLACE, err);
+    }
+    return rc < 0 ? rc : sync_dir(commit, "", err);
+}
+
+/* What follows the point of no return cannot fail the commit. */
+static bool after_commit(struct pawl_commit *commit)
+{
+    struct pawl_error err;
+    bool moved = move_latest(commit, &err) == 0;
+    if (!moved) {
+        pawl_log_line(commit->log, PAWL_LOG_WARNING,
+                      "checkpoint '%s' is committed, but 'latest' could not be "
+                      "moved: %s",
+                      commit->layout.tag, err.message);
+    }
+    if (pawl_recover_tag(commit->store, &commit->layout, commit->durable,
+                         commit->log, &err) < 0) {
+        pawl_log_line(commit->log, PAWL_LOG_WARNING,
+                      "cannot delete the old checkpoint '%s': %s",
+                      commit->layout.tag, err.message);
+    }
+    let_go(commit);
+    return moved;
+}
+
+static void go_back(struct pawl_commit *commit, struct pawl_publish *publish)
+{
+    struct pawl_error err;
+    if (pawl_publish_undo(publish, &err) < 0) {
+        pawl_log_line(commit->log, PAWL_LOG_WARNING,
+                      "the failed commit of '%s' could not be undone: %s",
+                      commit->layout.tag, err.message);
+        return; /* stays ours: the next create settles it */
+    }
+    remove_staged(commit);
+    let_go(commit);
+}
+
+int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
+                        bool *moved, struct pawl_error *err)
+{
+    struct pawl_publish publish = {
+        .merge = {.store = commit->store,
+                  .layout = &commit->layout,
+                  .manifest = &commit->manifest,
+                  .durable = commit->durable},
+    };
+    snprintf(commit->manifest.tag, sizeof(commit->manifest.tag), "%s",
+             commit->layout.tag);
+    commit->manifest.sequence = sequence;
+    commit->manifest.created_unix_ms = pawl_now_unix_ms();
+    commit->manifest.world_size = 1;
+
+    /* The data of every file is durable since its save returned.  First their
+     * names, then the manifest: whoever sees a manifest has all of the rest
+     * (3), and a staging directory with one can be rolled forward. */
+    int rc = sync_staged(commit, err);
+    if (rc == 0) {
+        rc = pawl_manifest_write(&commit->manifest, commit->store,
+                                 commit->layout.part, commit->durable, err);
+    }
+    if (rc == 0) {
+        rc = sync_dir(commit, commit->layout.part, err);
+    }
+    if (rc == 0) {
+        rc = sync_dir(commit, PAWL_WORK_DIR, err);
+    }
+    /* One step: before it the old checkpoint of that name is whole, after it
+     * the new one (1).  It counts when the directory's names are durable. */
+    if (rc == 0) {
+        rc = pawl_publish_run(&publish, err);
+    }
+    if (rc == 0) {
+        rc = sync_dir(commit, "", err);
+    }
+    if (rc == 0) {
+        rc = sync_dir(commit, PAWL_WORK_DIR, err);
+    }
+    if (rc < 0) {
+        go_back(commit, &publish); /* (4) */
+    } else {
+        /* Committed.  Only now may `latest` name it (2), and only then may
+         * what it replaced go (1, 6). */
+        bool has_moved = after_commit(commit);
+        if (moved != NULL) {
+            *moved = has_moved;
+        }
+    }
+    pawl_merge_fini(&publish.merge);
+    end(commit);
+    return rc;
+}

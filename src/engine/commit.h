@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * commit.h - making a checkpoint: begin, stage, publish or abort
+ *
+ * The protocol is pawl_commit_publish, in one function; why it survives a
+ * crash at any point is in docs/durability.md, whose invariants are:
+ *
+ *   1 a committed checkpoint stays readable until a newer one is committed and
+ *     retention drops it
+ *   2 `latest` never names a checkpoint that was not committed
+ *   3 a tag directory with a manifest is whole
+ *   4 a failed or killed save leaves nothing but `.pawl/`
+ *   5 a byte that changed after the commit is reported, never returned as data
+ *   6 Pawl deletes only what a Pawl manifest names
+ */
+#ifndef PAWL_ENGINE_COMMIT_H
+#define PAWL_ENGINE_COMMIT_H
+
+#include "base/log.h"
+#include "engine/layout.h"
+#include "engine/manifest.h"
+#include "store/store.h"
+
+/* A checkpoint in the making. */
+struct pawl_commit {
+    struct pawl_store *store; /* rooted at the save_dir; borrowed */
+    struct pawl_log *log;     /* borrowed */
+    uint64_t token;           /* of the engine: see owner.h */
+    bool durable;
+    struct pawl_layout layout;
+    struct pawl_manifest manifest; /* the files that were saved */
+    bool dir_made;                 /* makedirs was called for <tag> itself */
+};
+
+/* Takes the tag, clears away what is left of it, and makes the staging
+ * directory.  The fields above `layout` are set, the others zero.
+ * PAWL_EINVAL, PAWL_EBUSY, and what the store says; then nothing is held. */
+int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
+                      struct pawl_error *err);
+
+/* The staged name of file `path` (relative to the tag) to `out`, the caller's.
+ * PAWL_EINVAL for a path that no manifest can name. */
+int pawl_commit_stage(char **out, const struct pawl_commit *commit,
+                      const char *path, struct pawl_error *err);
+
+/* Makes a directory in the staging directory; "" is that itself.  PAWL_EEXIST
+ * if it is there and not `exist_ok`. */
+int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
+                         bool exist_ok, struct pawl_error *err);
+
+/* Publishes what was staged as checkpoint number `sequence`.  0: it is visible
+ * and (if `durable`) survives a power cut; that `latest` could not be moved, or
+ * the old checkpoint of that tag not be deleted, is only logged, and `*moved`
+ * (may be NULL) tells whether `latest` was.  On failure the old state is back:
+ * nothing is visible, nothing is staged.  If even going back fails, that is
+ * logged, and the next create or a recovery settles it.  Ends the commit. */
+int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
+                        bool *moved, struct pawl_error *err);
+
+/* Forgets what was staged.  Ends the commit. */
+void pawl_commit_abort(struct pawl_commit *commit);
+
+#endif
