@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* discover.c - see discover.h. */
+#include "engine/discover.h"
+
+#include "base/path.h"
+#include "engine/listing.h"
+#include "engine/manifest_file.h"
+#include "engine/object.h"
+#include "engine/tag_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pawl_candidates_fini(struct pawl_candidates *candidates)
+{
+    free(candidates->items);
+    *candidates = (struct pawl_candidates){0};
+}
+
+static int add(struct pawl_candidates *list, const char *tag,
+               struct pawl_candidate item, struct pawl_error *err)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct pawl_candidate *items =
+            realloc(list->items, capacity * sizeof(*items));
+        if (items == NULL) {
+            return pawl_fail_nomem(err);
+        }
+        list->items = items;
+        list->capacity = capacity;
+    }
+    snprintf(item.tag, sizeof(item.tag), "%s", tag);
+    list->items[list->count++] = item;
+    return 0;
+}
+
+static int add_signed(struct pawl_candidates *list, const char *tag,
+                      const struct pawl_manifest *manifest,
+                      struct pawl_error *err)
+{
+    struct pawl_candidate item = {
+        .is_signed = true,
+        .is_home = strcmp(tag, manifest->tag) == 0,
+        .sequence = manifest->sequence,
+        .time_ms = (int64_t)manifest->created_unix_ms,
+    };
+    return add(list, tag, item, err);
+}
+
+/* ---- order ------------------------------------------------------------- */
+
+static int compare(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* Copies of a checkpoint have its number: the one that has its own name is
+ * taken for the original. */
+static int newest_signed_first(const void *left, const void *right)
+{
+    const struct pawl_candidate *a = left;
+    const struct pawl_candidate *b = right;
+    int order = compare(b->sequence, a->sequence);
+    if (order == 0) {
+        order = compare((uint64_t)b->time_ms, (uint64_t)a->time_ms);
+    }
+    if (order == 0) {
+        order = (int)b->is_home - (int)a->is_home;
+    }
+    return order != 0 ? order : strcmp(a->tag, b->tag);
+}
+
+static int newest_unsigned_first(const void *left, const void *right)
+{
+    const struct pawl_candidate *a = left;
+    const struct pawl_candidate *b = right;
+    if (a->time_ms != b->time_ms) {
+        return a->time_ms > b->time_ms ? -1 : 1;
+    }
+    return strcmp(a->tag, b->tag);
+}
+
+static void put_first(struct pawl_candidates *list, const char *tag)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i].tag, tag) == 0) {
+            struct pawl_candidate first = list->items[i];
+            memmove(list->items + 1, list->items, i * sizeof(first));
+            list->items[0] = first;
+            return;
+        }
+    }
+}
+
+/* Two ordered lists into one; both are left as they are. */
+static int merge_lists(struct pawl_candidates *out,
+                       const struct pawl_candidates *with,
+                       const struct pawl_candidates *without,
+                       struct pawl_error *err)
+{
+    size_t i = 0;
+    size_t k = 0;
+    int rc = 0;
+    while (rc == 0 && (i < with->count || k < without->count)) {
+        bool take_unsigned = k < without->count &&
+                             (i == with->count || without->items[k].time_ms >
+                                                      with->items[i].time_ms);
+        const struct pawl_candidate *next =
+            take_unsigned ? &without->items[k++] : &with->items[i++];
+        rc = add(out, next->tag, *next, err);
+    }
+    return rc;
+}
+
+/* ---- unsigned ---------------------------------------------------------- */
+
+struct finder {
+    struct pawl_place *place;
+    struct pawl_store store; /* rooted at dir */
+    const char *dir;
+    const struct pawl_formats *formats;
+    uint64_t token;
+    struct pawl_log *log;
+    struct pawl_candidates with;
+    struct pawl_candidates without;
+};
+
+static bool is_torch_file(struct finder *f, const char *name)
+{
+    struct pawl_state_file *file = NULL;
+    const struct pawl_format_ops *format = NULL;
+    if (pawl_state_file_open(&file, f->place, f->dir, name, NULL) < 0) {
+        return false;
+    }
+    int rc = pawl_state_file_probe(&format, file, f->formats, NULL);
+    pawl_state_file_close(file);
+    return rc == 0 && format != NULL;
+}
+
+/* A directory without torch files is none of ours, and not worth a word. */
+static int consider_unsigned(struct finder *f, const char *tag,
+                             struct pawl_error *err)
+{
+    struct pawl_listing tree = {0};
+    int64_t newest_ns = INT64_MIN;
+    bool found = false;
+    int rc = pawl_listing_tree(&tree, &f->store, tag, err);
+    for (size_t i = 0; rc == 0 && i < tree.count; i++) {
+        char *name = NULL;
+        if (tree.items[i].is_dir) {
+            continue;
+        }
+        rc = found ? 0 : pawl_path_join(&name, tag, tree.items[i].path, err);
+        found = found || (rc == 0 && is_torch_file(f, name));
+        free(name);
+        if (tree.items[i].mtime_ns > newest_ns) {
+            newest_ns = tree.items[i].mtime_ns;
+        }
+    }
+    pawl_listing_fini(&tree);
+    if (rc < 0 || !found) {
+        return rc;
+    }
+    struct pawl_candidate item = {.time_ms = newest_ns / 1000000};
+    return add(&f->without, tag, item, err);
+}
+
+/* ---- the directory ----------------------------------------------------- */
+
+static int skip(struct finder *f, const char *tag, const char *why)
+{
+    pawl_log_line(f->log, PAWL_LOG_WARNING, "skipping checkpoint '%s': %s", tag,
+                  why);
+    return 0;
+}
+
+/* 0, or what makes it useless to go on. */
+static int consider(struct finder *f, const char *tag, struct pawl_error *err)
+{
+    struct pawl_manifest manifest = {0};
+    struct pawl_owner owner;
+    enum pawl_owner_state maker;
+    enum pawl_tag_state state = PAWL_TAG_MISSING;
+    struct pawl_error why;
+    int rc = pawl_tag_look(&state, &manifest, &maker, &owner, &f->store, tag,
+                           f->token, &why);
+    if (rc == 0) {
+        switch (state) {
+        case PAWL_TAG_SIGNED:
+            rc = add_signed(&f->with, tag, &manifest, &why);
+            break;
+        case PAWL_TAG_UNSIGNED:
+            rc = consider_unsigned(f, tag, &why);
+            break;
+        case PAWL_TAG_MAKING:
+            rc = pawl_owner_busy(&owner, maker, &why);
+            break;
+        case PAWL_TAG_HALF:
+            rc = skip(f, tag, "its commit was interrupted");
+            break;
+        case PAWL_TAG_MISSING:
+            break;
+        }
+    }
+    pawl_manifest_fini(&manifest);
+    if (rc == PAWL_ENOMEM) {
+        return pawl_fail_nomem(err);
+    }
+    return rc < 0 ? skip(f, tag, why.message) : 0;
+}
+
+static int consider_all(struct finder *f, struct pawl_error *err)
+{
+    struct pawl_listing listing = {0};
+    int rc = pawl_listing_dir(&listing, &f->store, "", err);
+    if (rc == PAWL_ENOENT) {
+        return 0;
+    }
+    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
+        const char *tag = listing.items[i].path;
+        if (listing.items[i].is_dir && pawl_tag_check(tag, NULL) == 0) {
+            rc = consider(f, tag, err);
+        }
+    }
+    pawl_listing_fini(&listing);
+    return rc;
+}
+
+/* qsort must not get NULL. */
+static void sort(struct pawl_candidates *list,
+                 int (*order)(const void *, const void *))
+{
+    if (list->count > 1) {
+        qsort(list->items, list->count, sizeof(*list->items), order);
+    }
+}
+
+int pawl_discover(struct pawl_candidates *out, struct pawl_place *place,
+                  const char *dir, const struct pawl_formats *formats,
+                  uint64_t token, struct pawl_log *log, struct pawl_error *err)
+{
+    struct finder f = {.place = place,
+                       .dir = dir,
+                       .formats = formats,
+                       .token = token,
+                       .log = log};
+    struct pawl_candidates found = {0};
+    int rc = pawl_place_store(&f.store, place, dir, err);
+    if (rc == 0) {
+        rc = consider_all(&f, err);
+    }
+    if (rc == 0) {
+        char latest[PAWL_TAG_MAX + 1];
+        sort(&f.with, newest_signed_first);
+        sort(&f.without, newest_unsigned_first);
+        pawl_read_latest(latest, &f.store);
+        put_first(&f.without, latest);
+        rc = merge_lists(&found, &f.with, &f.without, err);
+    }
+    pawl_candidates_fini(&f.with);
+    pawl_candidates_fini(&f.without);
+    pawl_store_fini(&f.store);
+    if (rc < 0) {
+        pawl_candidates_fini(&found);
+        return rc;
+    }
+    *out = found;
+    return 0;
+}
+
+/* A directory that has no usable manifest is not signed.  But one that could
+ * not be read for a reason of the moment must not be overlooked: the next
+ * number would be too low. */
+static int consider_signed(struct pawl_candidates *found,
+                           struct pawl_store *store, const char *tag,
+                           struct pawl_error *err)
+{
+    struct pawl_manifest manifest = {0};
+    int rc = pawl_manifest_read(&manifest, store, tag, err);
+    switch (rc) {
+    case 0:
+        rc = add_signed(found, tag, &manifest, err);
+        pawl_manifest_fini(&manifest);
+        return rc;
+    case PAWL_ENOENT:
+    case PAWL_EFORMAT:
+    case PAWL_ECORRUPT:
+    case PAWL_ENOTSUP:
+    case PAWL_EINVAL:
+    case PAWL_EACCES:
+        return 0;
+    default:
+        return rc;
+    }
+}
+
+int pawl_discover_signed(struct pawl_candidates *out, struct pawl_store *store,
+                         struct pawl_error *err)
+{
+    struct pawl_candidates found = {0};
+    struct pawl_listing listing = {0};
+    int rc = pawl_listing_dir(&listing, store, "", err);
+    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
+        const char *tag = listing.items[i].path;
+        if (listing.items[i].is_dir && pawl_tag_check(tag, NULL) == 0) {
+            rc = consider_signed(&found, store, tag, err);
+        }
+    }
+    pawl_listing_fini(&listing);
+    if (rc < 0 && rc != PAWL_ENOENT) {
+        pawl_candidates_fini(&found);
+        return rc;
+    }
+    sort(&found, newest_signed_first);
+    *out = found;
+    return 0;
+}
+
+void pawl_read_latest(char out[PAWL_TAG_MAX + 1], struct pawl_store *store)
+{
+    struct pawl_buffer text = {0};
+    out[0] = '\0';
+    if (pawl_object_get(store, PAWL_LATEST_NAME, PAWL_TAG_MAX + 2, &text,
+                        NULL) == 0) {
+        while (text.len > 0 &&
+               strchr(" \t\r\n", text.data[text.len - 1]) != NULL) {
+            text.len--;
+        }
+        if (text.len > 0 && text.len <= PAWL_TAG_MAX &&
+            memchr(text.data, '\0', text.len) == NULL) {
+            memcpy(out, text.data, text.len);
+            out[text.len] = '\0';
+        }
+    }
+    pawl_buffer_fini(&text);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.h - one file into a state, every byte verified
+ *
+ * A file in a checkpoint is held against the checkpoint's manifest, which is
+ * looked for beside the file and in the directories above it; the nearest one
+ * decides, and says nothing of a file that it does not name.  Then, and for
+ * files without a manifest, the format's own checksums are what there is.
+ */
+#ifndef PAWL_ENGINE_LOAD_H
+#define PAWL_ENGINE_LOAD_H
+
+#include "engine/manifest.h"
+#include "engine/state_file.h"
+
+struct pawl_loading {
+    struct pawl_place *place;
+    const struct pawl_formats *formats;
+    size_t block_bytes;
+    const char *path; /* absolute */
+    unsigned flags;   /* PAWL_LOAD_* */
+    /* What the manifest of an open checkpoint says of the file, or NULL: then
+     * a manifest is looked for. */
+    const struct pawl_manifest_file *expected;
+    bool is_proven; /* its checksum was compared since the open */
+};
+
+/* Reads the file.  A lazy load compares the size with the manifest, not the
+ * checksum of the whole file, which would read it all; each storage's own is
+ * compared when it is read.  Files of a format without such (all but torch's
+ * zip) are read all the same.  `size_out` gets the file's size.
+ * PAWL_ENOENT, PAWL_EFORMAT, PAWL_ECORRUPT, and what the store says. */
+int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
+                   uint64_t *size_out, struct pawl_error *err);
+
+#endif

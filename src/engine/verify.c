@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verify.c - see verify.h. */
+#include "engine/verify.h"
+
+#include "base/path.h"
+#include "engine/listing.h"
+#include "engine/object.h"
+#include "state/value.h"
+
+#include <stdlib.h>
+
+int pawl_verify_file(struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected, bool read_all,
+                     size_t block_bytes, struct pawl_error *err)
+{
+    uint64_t size = file->source.size_bytes;
+    if (size != expected->size_bytes) {
+        return pawl_fail(err, PAWL_ECORRUPT, 0,
+                         "'%s' has %llu bytes, its manifest says %llu",
+                         file->name, (unsigned long long)size,
+                         (unsigned long long)expected->size_bytes);
+    }
+    uint32_t crc = 0;
+    if (!read_all) {
+        return 0;
+    }
+    int rc = pawl_object_crc(&file->object, size, block_bytes, &crc, err);
+    if (rc == 0 && crc != expected->crc32) {
+        rc = pawl_fail(err, PAWL_ECORRUPT, 0,
+                       "'%s' was changed: its checksum is %08x, its manifest "
+                       "says %08x",
+                       file->name, crc, expected->crc32);
+    }
+    return rc;
+}
+
+/* Reads every storage of the state, one at a time, and drops it. */
+static int read_storages(struct pawl_state *state, struct pawl_error *err)
+{
+    void *bytes = NULL;
+    size_t capacity = 0;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < state->storage_count; i++) {
+        struct pawl_storage *storage = state->storages[i];
+        size_t len = 0;
+        bool fits = pawl_to_size(pawl_storage_size(storage), &len);
+        if (fits && len > capacity) {
+            free(bytes);
+            bytes = malloc(len);
+            capacity = bytes == NULL ? 0 : len;
+            fits = bytes != NULL;
+        }
+        rc = fits ? pawl_storage_read(storage, bytes, len, err)
+                  : pawl_fail_nomem(err);
+    }
+    free(bytes);
+    return rc;
+}
+
+/* Parses a file; takes it over. */
+static int check_structure(struct pawl_state_file *file,
+                           const struct pawl_format_ops *format, bool read_all,
+                           struct pawl_error *err)
+{
+    struct pawl_state *state = NULL;
+    int rc = pawl_state_file_read(&state, file, format, err);
+    if (rc == 0 && read_all) {
+        rc = read_storages(state, err);
+    }
+    pawl_state_free(state);
+    return rc;
+}
+
+static int check_named(const struct pawl_verifier *verifier, const char *dir,
+                       const struct pawl_manifest_file *expected,
+                       struct pawl_error *err)
+{
+    struct pawl_state_file *file = NULL;
+    const struct pawl_format_ops *format = NULL;
+    bool full = verifier->level == PAWL_VERIFY_FULL;
+    int rc =
+        pawl_state_file_open(&file, verifier->place, dir, expected->path, err);
+    if (rc == PAWL_ENOENT) {
+        return pawl_fail(err, PAWL_ECORRUPT, 0,
+                         "'%s/%s' is missing, though its manifest names it",
+                         dir, expected->path);
+    }
+    if (rc == 0) {
+        rc = pawl_verify_file(file, expected, full, verifier->block_bytes, err);
+    }
+    if (rc == 0 && !full) {
+        rc = pawl_state_file_probe(&format, file, verifier->formats, err);
+    }
+    if (rc == 0 && format != NULL) {
+        return check_structure(file, format, false, err);
+    }
+    pawl_state_file_close(file);
+    return rc;
+}
+
+int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
+                       const struct pawl_manifest *manifest,
+                       struct pawl_error *err)
+{
+    for (size_t i = 0; i < manifest->count; i++) {
+        int rc = check_named(verifier, dir, &manifest->files[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* 1 if it was a file of a known format and is whole, 0 if it was not one. */
+static int check_any(const struct pawl_verifier *verifier, const char *dir,
+                     const char *path, struct pawl_error *err)
+{
+    struct pawl_state_file *file = NULL;
+    const struct pawl_format_ops *format = NULL;
+    int rc = pawl_state_file_open(&file, verifier->place, dir, path, err);
+    if (rc == 0) {
+        rc = pawl_state_file_probe(&format, file, verifier->formats, err);
+    }
+    if (rc < 0 || format == NULL) {
+        pawl_state_file_close(file);
+        return rc;
+    }
+    rc =
+        check_structure(file, format, verifier->level == PAWL_VERIFY_FULL, err);
+    return rc < 0 ? rc : 1;
+}
+
+int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
+                         struct pawl_error *err)
+{
+    struct pawl_store store = {0};
+    struct pawl_listing tree = {0};
+    size_t found = 0;
+    int rc = pawl_place_store(&store, verifier->place, dir, err);
+    if (rc == 0) {
+        rc = pawl_listing_tree(&tree, &store, "", err);
+    }
+    for (size_t i = 0; rc >= 0 && i < tree.count; i++) {
+        if (!tree.items[i].is_dir) {
+            rc = check_any(verifier, dir, tree.items[i].path, err);
+            found += rc > 0;
+        }
+    }
+    if (rc >= 0) {
+        rc = found > 0 ? 0
+                       : pawl_fail(err, PAWL_EFORMAT, 0,
+                                   "'%s' holds no checkpoint", dir);
+    }
+    pawl_listing_fini(&tree);
+    pawl_store_fini(&store);
+    return rc;
+}

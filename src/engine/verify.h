@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verify.h - whether a checkpoint is whole
+ *
+ * Signed ones are held against their manifest, unsigned ones (no manifest:
+ * others wrote them) against themselves: every torch file in them must parse,
+ * and its records match their own checksums.
+ */
+#ifndef PAWL_ENGINE_VERIFY_H
+#define PAWL_ENGINE_VERIFY_H
+
+#include "engine/config.h"
+#include "engine/manifest.h"
+#include "engine/state_file.h"
+
+struct pawl_verifier {
+    struct pawl_place *place;
+    const struct pawl_formats *formats;
+    enum pawl_verify level;
+    size_t block_bytes;
+};
+
+/* 0 if every file of the manifest is in `dir` (absolute), as long as it should
+ * be, and: at full level its bytes give the checksum; at size level it parses.
+ * PAWL_ECORRUPT, PAWL_EFORMAT, PAWL_EIO, with the file and what is wrong. */
+int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
+                       const struct pawl_manifest *manifest,
+                       struct pawl_error *err);
+
+/* 0 if `dir` has at least one torch file, and each one parses; at full level
+ * every storage is read as well. */
+int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
+                         struct pawl_error *err);
+
+/* Compares an open file with what its manifest says: the size, and the
+ * checksum of all its bytes if `read_all`. */
+int pawl_verify_file(struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected, bool read_all,
+                     size_t block_bytes, struct pawl_error *err);
+
+#endif
