@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.c - the contract: what pawl/engine.h promises of every engine
+ *
+ * Each call checks its arguments and the order of calls, passes a path that is
+ * absolute and a tag that is good to the engine's table, and keeps the books.
+ * The state below `locked` is changed before and after a call of the table,
+ * never during one: the lock is not held over I/O.
+ *
+ *              create                     commit, abort
+ *     idle  ------------->  making a tag  ------------->  idle
+ *              open (found one)           close
+ *     idle  ------------->  reading a tag ------------->  idle
+ *
+ * The two are independent of each other.
+ */
+#include "engine/engine.h"
+
+#include "base/log.h"
+#include "base/path.h"
+#include "engine/config.h"
+#include "engine/registry.h"
+#include "state/value.h"
+
+#include <errno.h>
+#include <pawl/pawl.h>
+#include <pawl/plugin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct pawl_engine {
+    struct pawl_config config;
+    struct pawl_registry_pick pick;
+    const struct pawl_engine_ops *ops; /* pick.engine */
+    struct pawl_place *place;
+    void *impl;
+    struct pawl_log log;
+    struct pawl_meter meter;
+
+    struct {
+        pthread_mutex_t lock;
+        char *making_dir; /* save_dir/tag while a checkpoint is made */
+        char *making_save_dir;
+        struct pawl_error save_error; /* the first save that failed, or 0 */
+        struct pawl_status status;
+    } locked;
+};
+
+static void lock(struct pawl_engine *engine)
+{
+    pthread_mutex_lock(&engine->locked.lock);
+}
+
+static void unlock(struct pawl_engine *engine)
+{
+    pthread_mutex_unlock(&engine->locked.lock);
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+/* For the table, which knows nothing of struct pawl_log. */
+static void log_for_table(void *ctx, enum pawl_log_level level,
+                          const char *line)
+{
+    pawl_log_line(ctx, level, "%s", line);
+}
+
+/* A store that the config asks for; else the engine has its own. */
+static int make_place(struct pawl_engine *engine, struct pawl_error *err)
+{
+    if (engine->place != NULL) {
+        return 0;
+    }
+    if (engine->pick.store_in_memory) {
+        return pawl_place_new_memory(&engine->place, err);
+    }
+    return engine->pick.store == NULL
+               ? 0
+               : pawl_place_new(&engine->place, engine->pick.store,
+                                engine->config.options, err);
+}
+
+static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
+{
+    if (engine->pick.make == NULL) {
+        return engine->ops->make(&engine->impl, engine->config.options,
+                                 log_for_table, &engine->log, err);
+    }
+    if (strcmp(engine->config.options, "{}") != 0 &&
+        engine->pick.store == NULL) {
+        return pawl_fail(err, PAWL_ECONFIG, 0,
+                         "config: engine '%s' takes no 'options'",
+                         engine->pick.engine_name);
+    }
+    int rc = make_place(engine, err);
+    struct pawl_engine_setup setup = {
+        .config = &engine->config,
+        .log = &engine->log,
+        .meter = &engine->meter,
+        .place = engine->place,
+        .format = engine->pick.format,
+    };
+    return rc < 0 ? rc : engine->pick.make(&engine->impl, &setup, err);
+}
+
+static void free_parts(struct pawl_engine *engine)
+{
+    pawl_place_unref(engine->place);
+    pawl_registry_fini(&engine->pick);
+    pawl_config_fini(&engine->config);
+    pawl_log_fini(&engine->log);
+    pthread_mutex_destroy(&engine->locked.lock);
+    free(engine->locked.making_dir);
+    free(engine->locked.making_save_dir);
+    free(engine);
+}
+
+static int new_engine(struct pawl_engine **out,
+                      const struct pawl_engine_ops *ops,
+                      struct pawl_place *place, const char *config_json,
+                      struct pawl_error *err)
+{
+    struct pawl_engine *engine = calloc(1, sizeof(*engine));
+    if (engine == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    pawl_log_init(&engine->log, NULL, NULL);
+    pthread_mutex_init(&engine->locked.lock, NULL);
+    atomic_init(&engine->meter.saved, 0);
+    atomic_init(&engine->meter.loaded, 0);
+    engine->place = place == NULL ? NULL : pawl_place_ref(place);
+    int rc = pawl_config_parse(&engine->config, config_json, err);
+    if (rc == 0) {
+        rc = pawl_registry_find(&engine->pick, &engine->config, ops, err);
+    }
+    if (rc == 0) {
+        engine->ops = &engine->pick.engine;
+        engine->locked.status.engine = engine->pick.engine_name;
+        rc = make_impl(engine, err);
+    }
+    if (rc < 0) {
+        free_parts(engine);
+        return rc;
+    }
+    *out = engine;
+    return 0;
+}
+
+int pawl_engine_new(struct pawl_engine **out, const char *config_json,
+                    struct pawl_error *err)
+{
+    return new_engine(out, NULL, NULL, config_json, err);
+}
+
+int pawl_engine_new_with(struct pawl_engine **out,
+                         const struct pawl_engine_ops *ops,
+                         const char *config_json, struct pawl_error *err)
+{
+    return new_engine(out, ops, NULL, config_json, err);
+}
+
+int pawl_engine_new_at(struct pawl_engine **out, struct pawl_place *place,
+                       const char *config_json, struct pawl_error *err)
+{
+    return new_engine(out, NULL, place, config_json, err);
+}
+
+void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)
+{
+    pawl_log_set(&engine->log, fn, ctx);
+}
+
+/* Ends what the caller left open, and says so. */
+static void finish(struct pawl_engine *engine)
+{
+    struct pawl_status status = PAWL_STATUS_INIT;
+    struct pawl_error err;
+    pawl_engine_status(engine, &status, NULL);
+    if (status.creating[0] != '\0') {
+        pawl_log_line(&engine->log, PAWL_LOG_WARNING,
+                      "checkpoint '%s' was never committed: it is forgotten",
+                      status.creating);
+        pawl_engine_abort(engine, status.creating, NULL);
+    }
+    if (status.opened[0] != '\0') {
+        pawl_log_line(&engine->log, PAWL_LOG_WARNING,
+                      "checkpoint '%s' was never closed", status.opened);
+        pawl_engine_close(engine, status.opened, NULL);
+    }
+    if (pawl_engine_wait(engine, (int64_t)engine->config.close_timeout_ms,
+                         &err) < 0) {
+        pawl_log_line(&engine->log, PAWL_LOG_WARNING, "%s", err.message);
+    }
+}
+
+void pawl_engine_free(struct pawl_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    finish(engine);
+    if (engine->ops->free != NULL) {
+        engine->ops->free(engine->impl);
+    }
+    free_parts(engine);
+}
+
+/* ---- making ------------------------------------------------------------- */
+
+static int check_idle(struct pawl_engine *engine, const char *tag,
+                      struct pawl_error *err)
+{
+    int rc = 0;
+    lock(engine);
+    if (engine->locked.making_dir != NULL) {
+        rc = pawl_fail(err, PAWL_ESTATE, 0,
+                       "cannot create checkpoint '%s' while '%s' is not "
+                       "committed",
+                       tag, engine->locked.status.creating);
+    }
+    unlock(engine);
+    return rc;
+}
+
+/* Takes the two strings over. */
+static void begin_making(struct pawl_engine *engine, const char *tag,
+                         char *save_dir, char *dir)
+{
+    lock(engine);
+    engine->locked.making_save_dir = save_dir;
+    engine->locked.making_dir = dir;
+    engine->locked.save_error = (struct pawl_error){0};
+    snprintf(engine->locked.status.creating,
+             sizeof(engine->locked.status.creating), "%s", tag);
+    unlock(engine);
+}
+
+static void end_making(struct pawl_engine *engine)
+{
+    lock(engine);
+    free(engine->locked.making_save_dir);
+    free(engine->locked.making_dir);
+    engine->locked.making_save_dir = NULL;
+    engine->locked.making_dir = NULL;
+    engine->locked.status.creating[0] = '\0';
+    unlock(engine);
+}
+
+int pawl_engine_create(struct pawl_engine *engine, const char *save_dir,
+                       const char *tag, struct pawl_error *err)
+{
+    char *absolute = NULL;
+    char *dir = NULL;
+    int rc = pawl_tag_check(tag, err);
+    if (rc == 0) {
+        rc = check_idle(engine, tag, err);
+    }
+    if (rc == 0) {
+        rc = pawl_path_absolute(&absolute, save_dir, err);
+    }
+    if (rc == 0) {
+        rc = pawl_path_join(&dir, strcmp(absolute, "/") == 0 ? "" : absolute,
+                            tag, err);
+    }
+    if (rc == 0) {
+        rc = engine->ops->create(engine->impl, absolute, tag, err);
+    }
+    if (rc < 0) {
+        free(absolute);
+        free(dir);
+        return rc;
+    }
+    begin_making(engine, tag, absolute, dir);
+    return 0;
+}
+
+/* Makes `path` absolute and, while a checkpoint is made, checks that it lies
+ * below it; its own directory is allowed if `dir_too`.  1 while one is made, 0
+ * otherwise, or an error. */
+static int resolve(char **out, struct pawl_engine *engine, const char *path,
+                   bool dir_too, struct pawl_error *err)
+{
+    char *absolute = NULL;
+    int rc = pawl_path_absolute(&absolute, path, err);
+    if (rc < 0) {
+        return rc;
+    }
+    lock(engine);
+    const char *dir = engine->locked.making_dir;
+    if (dir != NULL) {
+        rc = 1;
+        if (pawl_path_below(absolute, dir) == NULL &&
+            !(dir_too && strcmp(absolute, dir) == 0)) {
+            rc = pawl_fail(err, PAWL_EINVAL, 0,
+                           "'%s' does not lie in the open checkpoint '%s'",
+                           path, engine->locked.status.creating);
+        }
+    }
+    unlock(engine);
+    if (rc < 0) {
+        free(absolute);
+        return rc;
+    }
+    *out = absolute;
+    return rc;
+}
+
+/* The default of `makedirs`: as `mkdir -p`. */
+static int make_local_dirs(char *path, bool exist_ok, struct pawl_error *err)
+{
+    for (char *slash = strchr(path + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int made = mkdir(path, 0777);
+        int cause = errno;
+        *slash = '/';
+        if (made < 0 && cause != EEXIST) {
+            return pawl_fail_sys(err, cause, "cannot make directory '%s'",
+                                 path);
+        }
+    }
+    if (mkdir(path, 0777) < 0 && !(errno == EEXIST && exist_ok)) {
+        return pawl_fail_sys(err, errno, "cannot make directory '%s'", path);
+    }
+    return 0;
+}
+
+int pawl_engine_makedirs(struct pawl_engine *engine, const char *path,
+                         bool exist_ok, struct pawl_error *err)
+{
+    char *absolute = NULL;
+    int rc = resolve(&absolute, engine, path, true, err);
+    if (rc >= 0) {
+        rc = engine->ops->makedirs == NULL
+                 ? make_local_dirs(absolute, exist_ok, err)
+                 : engine->ops->makedirs(engine->impl, absolute, exist_ok, err);
+    }
+    free(absolute);
+    return rc;
+}
+
+static uint64_t payload_bytes(const struct pawl_state *state)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < state->storage_count; i++) {
+        sum += state->storages[i]->len_bytes;
+    }
+    return sum;
+}
+
+/* A save that failed fails the commit, whatever the reason: the caller asked
+ * for a checkpoint with that file in it. */
+static void remember_failure(struct pawl_engine *engine,
+                             const struct pawl_error *why)
+{
+    lock(engine);
+    if (engine->locked.making_dir != NULL &&
+        engine->locked.save_error.code == 0) {
+        engine->locked.save_error = *why;
+    }
+    unlock(engine);
+}
+
+static void count_save(struct pawl_engine *engine,
+                       const struct pawl_state *state)
+{
+    lock(engine);
+    engine->locked.status.files_saved++;
+    unlock(engine);
+    if (engine->pick.make == NULL) { /* it has no meter: what is known */
+        atomic_fetch_add_explicit(&engine->meter.saved, payload_bytes(state),
+                                  memory_order_relaxed);
+    }
+}
+
+int pawl_engine_save(struct pawl_engine *engine, struct pawl_state *state,
+                     const char *path, struct pawl_error *err)
+{
+    struct pawl_error why = {0};
+    char *absolute = NULL;
+    int rc = resolve(&absolute, engine, path, false, &why);
+    if (rc >= 0 && state == NULL) {
+        rc = pawl_fail(&why, PAWL_EINVAL, 0,
+                       "there is no state to save as "
+                       "'%s'",
+                       path);
+    }
+    if (rc >= 0) {
+        rc = pawl_state_status(state, &why);
+    }
+    if (rc >= 0) {
+        rc = engine->ops->save(engine->impl, state, absolute, &why);
+    }
+    free(absolute);
+    if (rc < 0) {
+        remember_failure(engine, &why);
+        if (err != NULL) {
+            *err = why;
+        }
+        return rc;
+    }
+    count_save(engine, state);
+    return 0;
+}
+
+/* Whether `tag` is what is being made. */
+static int check_making(struct pawl_engine *engine, const char *what,
+                        const char *tag, struct pawl_error *err)
+{
+    int rc = 0;
+    lock(engine);
+    const char *making = engine->locked.status.creating;
+    if (tag == NULL || making[0] == '\0' || strcmp(making, tag) != 0) {
+        rc = pawl_fail(err, PAWL_ESTATE, 0,
+                       "cannot %s checkpoint '%s': it is not being made", what,
+                       tag == NULL ? "" : tag);
+    }
+    unlock(engine);
+    return rc;
+}
+
+static void count_commit(struct pawl_engine *engine, const char *tag, int rc)
+{
+    lock(engine);
+    struct pawl_status *status = &engine->locked.status;
+    if (rc == 0) {
+        status->commits++;
+        snprintf(status->committed, sizeof(status->committed), "%s", tag);
+    } else {
+        status->failures++;
+    }
+    unlock(engine);
+}
+
+int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
+                       struct pawl_error *err)
+{
+    char copy[PAWL_TAG_MAX + 1]; /* `tag` may be status.creating's text */
+    int rc = check_making(engine, "commit", tag, err);
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(copy, sizeof(copy), "%s", tag);
+    lock(engine);
+    struct pawl_error why = engine->locked.save_error;
+    unlock(engine);
+
+    if (why.code < 0) {
+        engine->ops->commit(engine->impl, copy, false, NULL);
+        rc = why.code;
+        pawl_error_prefix(&why, "cannot commit checkpoint '%s'", copy);
+        if (err != NULL) {
+            *err = why;
+        }
+    } else {
+        rc = engine->ops->commit(engine->impl, copy, true, err);
+    }
+    end_making(engine);
+    count_commit(engine, copy, rc);
+    return rc;
+}
+
+int pawl_engine_abort(struct pawl_engine *engine, const char *tag,
+                      struct pawl_error *err)
+{
+    int rc = check_making(engine, "abort", tag, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = engine->ops->commit(engine->impl, tag, false, err);
+    end_making(engine);
+    return rc;
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+static int check_none_open(struct pawl_engine *engine, struct pawl_error *err)
+{
+    int rc = 0;
+    lock(engine);
+    if (engine->locked.status.opened[0] != '\0') {
+        rc = pawl_fail(err, PAWL_ESTATE, 0,
+                       "cannot open a checkpoint while '%s' is not closed",
+                       engine->locked.status.opened);
+    }
+    unlock(engine);
+    return rc;
+}
+
+/* Whether this engine makes `tag` in `dir` now. */
+static bool is_making(struct pawl_engine *engine, const char *dir,
+                      const char *tag)
+{
+    lock(engine);
+    bool making = engine->locked.making_dir != NULL &&
+                  strcmp(engine->locked.making_save_dir, dir) == 0 &&
+                  strcmp(engine->locked.status.creating, tag) == 0;
+    unlock(engine);
+    return making;
+}
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void sleep_ms(uint64_t ms)
+{
+    struct timespec pause = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL); /* woken early: we only look once more */
+}
+
+/* Opens, and while the tag is being made within this process looks again now
+ * and then until it is committed.  One thread that opens what it makes itself
+ * waits for nothing: hence the timeout. */
+static int open_and_wait(struct pawl_engine *engine, const char *dir,
+                         const char *tag, char tag_out[PAWL_TAG_MAX + 1],
+                         struct pawl_error *err)
+{
+    uint64_t start = monotonic_ms();
+    uint64_t pause = 1;
+    for (;;) {
+        tag_out[0] = '\0';
+        int rc = engine->ops->open(engine->impl, dir, tag, tag_out, err);
+        bool wait =
+            tag != NULL && (rc == PAWL_ESTATE ||
+                            (rc == PAWL_ENOENT && is_making(engine, dir, tag)));
+        if (!wait) {
+            return rc;
+        }
+        uint64_t waited = monotonic_ms() - start;
+        uint64_t timeout = engine->config.open_timeout_ms;
+        if (waited >= timeout) {
+            return pawl_fail(err, PAWL_EBUSY, 0,
+                             "checkpoint '%s' is being made by this process, "
+                             "and was not committed within %llu ms",
+                             tag, (unsigned long long)timeout);
+        }
+        uint64_t left = timeout - waited;
+        sleep_ms(pause < left ? pause : left);
+        pause = pause < 64 ? pause * 2 : pause;
+    }
+}
+
+int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
+                     const char *load_dir, const char *tag,
+                     struct pawl_error *err)
+{
+    char *dir = NULL;
+    char opened[PAWL_TAG_MAX + 1] = "";
+    if (tag != NULL && strcmp(tag, "latest") == 0) {
+        tag = NULL;
+    }
+    int rc = tag == NULL ? 0 : pawl_tag_check(tag, err);
+    if (rc == 0) {
+        rc = check_none_open(engine, err);
+    }
+    if (rc == 0) {
+        rc = pawl_path_absolute(&dir, load_dir, err);
+    }
+    if (rc == 0) {
+        rc = open_and_wait(engine, dir, tag, opened, err);
+    }
+    free(dir);
+    if (rc < 0) {
+        return rc;
+    }
+    opened[PAWL_TAG_MAX] = '\0';
+    lock(engine);
+    char *kept = engine->locked.status.opened;
+    memcpy(kept, opened, sizeof(opened));
+    unlock(engine);
+    *out_tag = opened[0] == '\0' ? NULL : kept;
+    return 0;
+}
+
+int pawl_engine_load(struct pawl_state **out, struct pawl_engine *engine,
+                     const char *path, unsigned flags, struct pawl_error *err)
+{
+    char *absolute = NULL;
+    struct pawl_state *state = NULL;
+    if ((flags & ~(unsigned)PAWL_LOAD_LAZY) != 0) {
+        return pawl_fail(err, PAWL_EINVAL, 0, "unknown flags 0x%x for load",
+                         flags);
+    }
+    int rc = pawl_path_absolute(&absolute, path, err);
+    if (rc == 0) {
+        rc = engine->ops->load(engine->impl, absolute, flags, &state, err);
+    }
+    free(absolute);
+    if (rc < 0) {
+        return rc;
+    }
+    lock(engine);
+    engine->locked.status.files_loaded++;
+    unlock(engine);
+    if (engine->pick.make == NULL) {
+        atomic_fetch_add_explicit(&engine->meter.loaded, payload_bytes(state),
+                                  memory_order_relaxed);
+    }
+    *out = state;
+    return 0;
+}
+
+int pawl_engine_close(struct pawl_engine *engine, const char *tag,
+                      struct pawl_error *err)
+{
+    char copy[PAWL_TAG_MAX + 1] = ""; /* `tag` may be what open returned */
+    int rc = 0;
+    lock(engine);
+    char *opened = engine->locked.status.opened;
+    if (tag == NULL || opened[0] == '\0' || strcmp(opened, tag) != 0) {
+        rc = pawl_fail(err, PAWL_ESTATE, 0,
+                       "cannot close checkpoint '%s': it is not open",
+                       tag == NULL ? "" : tag);
+    } else {
+        memcpy(copy, opened, sizeof(copy));
+    }
+    unlock(engine);
+    if (rc < 0) {
+        return rc;
+    }
+    if (engine->ops->close != NULL) {
+        rc = engine->ops->close(engine->impl, copy, err);
+    }
+    lock(engine);
+    opened[0] = '\0';
+    unlock(engine);
+    return rc;
+}
+
+/* ---- waiting, looking ---------------------------------------------------- */
+
+int pawl_engine_wait(struct pawl_engine *engine, int64_t timeout_ms,
+                     struct pawl_error *err)
+{
+    return engine->ops->wait == NULL
+               ? 0
+               : engine->ops->wait(engine->impl, 0, timeout_ms, err);
+}
+
+int pawl_engine_fence(struct pawl_engine *engine, struct pawl_error *err)
+{
+    return engine->ops->wait == NULL
+               ? 0
+               : engine->ops->wait(engine->impl, 1, -1, err);
+}
+
+int pawl_engine_status(struct pawl_engine *engine, struct pawl_status *out,
+                       struct pawl_error *err)
+{
+    struct pawl_status status;
+    size_t size = out->struct_size;
+    if (size < sizeof(size)) {
+        return pawl_fail(err, PAWL_EINVAL, 0,
+                         "'struct_size' of a pawl_status is not set");
+    }
+    lock(engine);
+    status = engine->locked.status;
+    unlock(engine);
+    status.bytes_saved =
+        atomic_load_explicit(&engine->meter.saved, memory_order_relaxed);
+    status.bytes_loaded =
+        atomic_load_explicit(&engine->meter.loaded, memory_order_relaxed);
+    memcpy(out, &status, size < sizeof(status) ? size : sizeof(status));
+    out->struct_size = size;
+    return 0;
+}
+
+const char *pawl_version(void)
+{
+    return PAWL_VERSION;
+}
