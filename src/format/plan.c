@@ -116,10 +116,11 @@ static bool add_extent(struct pawl_plan *plan, const void *data, uint64_t len,
         failed(plan, PAWL_EINVAL);
         return false;
     }
-    struct pawl_extent *last = plan->extents + plan->extent_count;
-    if (plan->extent_count > 0 && record == PAWL_NO_RECORD &&
-        last[-1].record == PAWL_NO_RECORD) {
-        last[-1].len_bytes += len;
+    struct pawl_extent *last =
+        plan->extent_count == 0 ? NULL : &plan->extents[plan->extent_count - 1];
+    if (last != NULL && record == PAWL_NO_RECORD &&
+        last->record == PAWL_NO_RECORD) {
+        last->len_bytes += len;
         return true;
     }
     struct pawl_extent *extents =
