@@ -24,15 +24,19 @@ import torch
 ID_RECORD = ".data/serialization_id"
 
 
-def central_crc_offset(data, archive, wanted):
-    """Where the central directory holds the CRC of a record."""
-    at = archive.start_dir
-    for info in archive.infolist():
-        if info is wanted:
-            return at + 16
-        name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
-        at += 46 + name + extra + comment
-    raise ValueError("the record is not in the directory")
+def id_places(data, base, archive):
+    """Where the file may differ: (offset, length).  `data` are its bytes from
+    offset `base` on."""
+    *others, info = archive.infolist()
+    if info.filename.split("/", 1)[1] != ID_RECORD:
+        raise ValueError("the last record is not the serialization id")
+    name, extra = struct.unpack_from("<HH", data, info.header_offset - base + 26)
+    digits = info.header_offset + 30 + name + extra
+    entry = archive.start_dir
+    for _ in others:
+        name, extra, comment = struct.unpack_from("<HHH", data, entry - base + 28)
+        entry += 46 + name + extra + comment
+    return [(digits, 20), (digits + 40 + 4, 4), (entry + 16, 4)]
 
 
 def masked(path):
@@ -42,14 +46,7 @@ def masked(path):
         bad = archive.testzip()
         if bad is not None:
             raise ValueError(f"bad CRC of {bad}")
-        info = archive.getinfo(f"{archive.namelist()[0].split('/')[0]}/{ID_RECORD}")
-        name, extra = struct.unpack_from("<HH", data, info.header_offset + 26)
-        digits = info.header_offset + 30 + name + extra
-        for at, length in (
-            (digits, 20),
-            (digits + 40 + 4, 4),
-            (central_crc_offset(data, archive, info), 4),
-        ):
+        for at, length in id_places(data, 0, archive):
             data[at : at + length] = bytes(length)
     return bytes(data)
 
