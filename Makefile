@@ -34,6 +34,7 @@ install:
 		--prefix=$(PREFIX) $(if $(wildcard build-install),--reconfigure)
 	ninja -C build-install
 	meson install -C build-install --no-rebuild
+	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || true
 
 clean:
 	rm -rf build build-* demo-run
