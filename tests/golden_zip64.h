@@ -5,6 +5,7 @@
  * What torch 2.13.0 wrote around the payload of
  * {a: 3 float32, b: 4352 MiB, c: 5 int64, d: 4352 MiB, e: empty}, all 0.
  */
+/* clang-format off */
 static const struct {
     uint64_t offset;
     const char *hex;

@@ -142,7 +142,7 @@ enum pawl_store_mode {
 
 struct pawl_store_entry {
     const char *name; /* last component; borrowed during the callback */
-    bool is_dir; /* or a link to one */
+    bool is_dir;      /* or a link to one */
     uint64_t size_bytes;
     int64_t mtime_ns; /* Unix time */
     bool is_link;     /* a symbolic link; the others tell of what it leads to */

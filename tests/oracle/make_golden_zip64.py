@@ -59,6 +59,7 @@ def main():
     print(f" * What torch {torch.__version__.split('+')[0]} wrote around the payload of")
     print(" * {a: 3 float32, b: 4352 MiB, c: 5 int64, d: 4352 MiB, e: empty}, all 0.")
     print(" */")
+    print("/* clang-format off */")
     print("static const struct {\n    uint64_t offset;\n    const char *hex;\n} golden_zip64[] = {")
     for at, data in found:
         text = data.hex()
