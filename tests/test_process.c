@@ -196,7 +196,8 @@ static void test_a_missing_boot_proves_nothing(void **state)
 static void test_pids_that_are_none_prove_nothing(void **state)
 {
     (void)state;
-    const int64_t pids[] = {0, -1, INT64_MIN, INT64_MAX, 1LL << 32};
+    const int64_t pids[] = {0,         -1,        -0x3ffffffd,
+                            INT64_MIN, INT64_MAX, 1LL << 32};
     struct pawl_process_id id;
     pawl_process_self(&id);
     for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++) {
