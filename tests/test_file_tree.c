@@ -305,6 +305,19 @@ static void test_a_sync_reaches_up_to_what_was_there_before(void **state)
     ASSERT_SYNC(fix, "v/w", "a/run/v/w", "a/run/v", NULL);
 }
 
+static void test_a_root_may_end_in_slashes(void **state)
+{
+    struct file_fixture *fix = *state;
+    pawl_store_fini(&fix->store);
+    char *root = scratch_path(fix->dir, "a//./run//");
+    assert_int_equal(pawl_store_file_make(&fix->store, root,
+                                          fault_io_table(fix->fault), NULL),
+                     0);
+    free(root);
+    store_put(&fix->store, "x", "text");
+    ASSERT_SYNC(fix, "", "a/run", "a", "", NULL);
+}
+
 /* The commit: staging is made and synced, renamed, and the root synced. */
 static void test_a_commit_is_durable_in_a_new_save_dir(void **state)
 {
@@ -385,6 +398,7 @@ int main(void)
         TEST(test_rename_new_without_the_flag_looks_first),
         TEST(test_rename_exchange_may_be_unsupported),
         TEST(test_a_sync_reaches_up_to_what_was_there_before),
+        TEST(test_a_root_may_end_in_slashes),
         TEST(test_a_commit_is_durable_in_a_new_save_dir),
         TEST(test_an_exchange_leaves_both_names_unsynced),
         TEST(test_a_failed_sync_is_done_again),

@@ -195,7 +195,8 @@ struct pawl_store_ops {
     /* Removes one file or one empty directory. */
     int (*remove)(void *store, const char *name, struct pawl_error *err);
     /* Names made, renamed or removed in directory `name` survive a power cut
-     * once this returned 0. */
+     * once this returned 0; so does the directory itself, if this store made
+     * or renamed it or a directory above it. */
     int (*sync)(void *store, const char *name, struct pawl_error *err);
 };
 

@@ -77,18 +77,6 @@ static int make_dir(struct pawl_file_tree *tree, int dir_fd, const char *name,
     return rc;
 }
 
-/* Puts the '/' back that a shortened path has at its end, and with it the next
- * component; false when it is whole. */
-static bool lengthen(char *path, size_t len)
-{
-    size_t at = strlen(path);
-    if (at == len) {
-        return false;
-    }
-    path[at] = '/';
-    return true;
-}
-
 /* Makes the root and what is missing above it.  0 also if it is there. */
 static int make_root(struct pawl_file_tree *tree)
 {
@@ -108,7 +96,8 @@ static int make_root(struct pawl_file_tree *tree)
         *slash = '\0';
         rc = make_dir(tree, AT_FDCWD, path, path);
     }
-    while ((rc == 0 || rc == -EEXIST) && lengthen(path, len)) {
+    while ((rc == 0 || rc == -EEXIST) && strlen(path) < len) {
+        path[strlen(path)] = '/'; /* back, and with it one component */
         rc = make_dir(tree, AT_FDCWD, path, path);
     }
     free(path);

@@ -38,7 +38,8 @@ struct pawl_file_tree {
     struct pawl_unsynced unsynced;
 };
 
-/* Touches no disk.  -ENOMEM. */
+/* `root` is absolute, as pawl_path_absolute makes it; it is copied, and not
+ * touched on the disk.  -ENOMEM. */
 int pawl_file_tree_init(struct pawl_file_tree *tree, const char *root,
                         const struct pawl_io *io);
 void pawl_file_tree_fini(struct pawl_file_tree *tree);

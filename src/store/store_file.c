@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/path.h"
 #include "store/file_tree.h"
 #include "store/store_name.h"
 
@@ -56,9 +57,16 @@ static int make_impl(void **out, const char *root, const struct pawl_io *io,
                          "the directory '%s' of a store is not absolute", root);
     }
     struct file_store *store = calloc(1, sizeof(*store));
-    if (store == NULL || pawl_file_tree_init(&store->tree, root, io) < 0) {
+    char *normal = NULL;
+    int rc = pawl_path_absolute(&normal, root, err);
+    if (rc == 0 &&
+        (store == NULL || pawl_file_tree_init(&store->tree, normal, io) < 0)) {
+        rc = pawl_fail_nomem(err);
+    }
+    free(normal);
+    if (rc < 0) {
         free(store);
-        return pawl_fail_nomem(err);
+        return rc;
     }
     *out = store;
     return 0;
