@@ -23,6 +23,7 @@ struct fault_io {
     void (*before)(void *ctx, const struct fault_record *record);
     void *before_ctx;
     bool keep_data;
+    bool skip_syncs;
 
     struct {
         pthread_mutex_t lock;
@@ -287,7 +288,7 @@ static int fault_fdatasync(void *ctx, int fd)
 {
     struct fault_io *fault = ctx;
     struct fault_record *record = begin(fault, FAULT_FDATASYNC, fd, NULL);
-    if (go_on(fault, record)) {
+    if (go_on(fault, record) && !fault->skip_syncs) {
         record->result = fault->below->fdatasync(fault->below->ctx, fd);
     }
     return (int)end(fault, record);
@@ -297,7 +298,7 @@ static int fault_fsync(void *ctx, int fd)
 {
     struct fault_io *fault = ctx;
     struct fault_record *record = begin(fault, FAULT_FSYNC, fd, NULL);
-    if (go_on(fault, record)) {
+    if (go_on(fault, record) && !fault->skip_syncs) {
         record->result = fault->below->fsync(fault->below->ctx, fd);
     }
     return (int)end(fault, record);
@@ -435,6 +436,11 @@ size_t fault_io_fired(const struct fault_io *fault)
 void fault_io_keep_data(struct fault_io *fault)
 {
     fault->keep_data = true;
+}
+
+void fault_io_skip_syncs(struct fault_io *fault)
+{
+    fault->skip_syncs = true;
 }
 
 void fault_io_set_hook(struct fault_io *fault,

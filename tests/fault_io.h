@@ -88,6 +88,10 @@ size_t fault_io_fired(const struct fault_io *fault);
 /* Keeps the bytes of each pwrite from now on. */
 void fault_io_keep_data(struct fault_io *fault);
 
+/* Answers fsync and fdatasync with 0 from now on and does not make them: for
+ * tests that run a thousand times and never cut the power. */
+void fault_io_skip_syncs(struct fault_io *fault);
+
 /* Calls `before` with each record just before the call is made (the result is
  * not known yet), under the lock: it may kill the process, not make calls. */
 void fault_io_set_hook(struct fault_io *fault,
