@@ -9,19 +9,24 @@
 struct under_test {
     const char *name;
     bool on_disk;
+    const char *config; /* more of it */
 };
 
+/* Small, so that files of the tests are several blocks and fill the pool. */
+#define SMALL_LANE ", \"block_bytes\": 4096, \"staging_bytes\": 20480"
+
 static const struct under_test engines[] = {
-    {"torch", true},
-    {"memory", false},
+    {"torch", true, ""},
+    {"memory", false, ""},
+    {"direct", true, SMALL_LANE},
 };
 
 struct engine_fixture *contract_make(void **state, const char *more)
 {
     const struct under_test *what = *state;
     char config[512];
-    snprintf(config, sizeof(config), "{\"engine\": \"%s\"%s}", what->name,
-             more);
+    snprintf(config, sizeof(config), "{\"engine\": \"%s\"%s%s}", what->name,
+             what->config, more);
     return engine_fixture_new(config, !what->on_disk);
 }
 

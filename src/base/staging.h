@@ -2,10 +2,12 @@
 /*
  * staging.h - a bounded store of memory blocks between tensors and the disk
  *
- * First touch of memory costs more than the disk does, so the blocks are
- * allocated once, on huge pages where the system has them, and touched before
- * the first save.  Who needs a block while all are out waits: that is the
- * back-pressure which keeps memory bounded, and it is counted.
+ * First touch of memory costs as much as the disk does, so the blocks are
+ * mapped once, on huge pages where the system has them, and those that were
+ * used last go out first: a block is touched by its first user, or ahead of
+ * time by pawl_staging_touch, and stays present.  Who needs a block while all
+ * are out waits: that is the back-pressure which keeps memory bounded, and it
+ * is counted.
  *
  * All calls are thread-safe.
  */
@@ -42,8 +44,8 @@ int pawl_staging_new(struct pawl_staging **out,
 /* All blocks must be back.  NULL is fine. */
 void pawl_staging_free(struct pawl_staging *staging);
 
-/* Touches all memory, so that later writes find it present.  Takes about
- * 0.1 s a GiB; to be called once, before or beside the first save. */
+/* Touches all memory, so that also the first writes find it present.  Takes
+ * about 0.1 s a GiB.  To be called before the first take. */
 void pawl_staging_touch(struct pawl_staging *staging);
 
 size_t pawl_staging_block_bytes(const struct pawl_staging *staging);

@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* A block below a page is a mistake; one above a GiB would be memory spent on
  * nothing. */
 #define BLOCK_BYTES_MIN (UINT64_C(4) << 10)
 #define BLOCK_BYTES_MAX (UINT64_C(1) << 30)
+#define THREADS_MAX 64
 /* So that milliseconds fit nanoseconds in an int64_t. */
 #define TIMEOUT_MS_MAX (INT64_MAX / 1000000)
 
@@ -108,17 +110,32 @@ static int take_timeout(void *field, const char *key, json_t *value,
     return 0;
 }
 
+static bool read_size(json_t *value, uint64_t *out)
+{
+    if (json_is_string(value)) {
+        return pawl_config_size(json_string_value(value), out);
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        return false;
+    }
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static int take_size(void *field, const char *key, json_t *value,
+                     struct pawl_error *err)
+{
+    return read_size(value, field)
+               ? 0
+               : bad(err, key, "a size in bytes, or like \"4MiB\"");
+}
+
 static int take_block(void *field, const char *key, json_t *value,
                       struct pawl_error *err)
 {
     uint64_t size = 0;
-    bool ok = json_is_string(value)
-                  ? pawl_config_size(json_string_value(value), &size)
-                  : json_is_integer(value) && json_integer_value(value) >= 0;
-    if (ok && json_is_integer(value)) {
-        size = (uint64_t)json_integer_value(value);
-    }
-    if (!ok || size < BLOCK_BYTES_MIN || size > BLOCK_BYTES_MAX) {
+    if (!read_size(value, &size) || size < BLOCK_BYTES_MIN ||
+        size > BLOCK_BYTES_MAX) {
         return bad(err, key,
                    "a size between 4KiB and 1GiB, in bytes or as \"4MiB\"");
     }
@@ -126,17 +143,68 @@ static int take_block(void *field, const char *key, json_t *value,
     return 0;
 }
 
+static int take_threads(void *field, const char *key, json_t *value,
+                        struct pawl_error *err)
+{
+    json_int_t count = json_integer_value(value);
+    if (!json_is_integer(value) || count < 1 || count > THREADS_MAX) {
+        return bad(err, key, "a whole number from 1 to 64");
+    }
+    *(uint64_t *)field = (uint64_t)count;
+    return 0;
+}
+
+static int take_nice(void *field, const char *key, json_t *value,
+                     struct pawl_error *err)
+{
+    json_int_t nice = json_integer_value(value);
+    if (!json_is_integer(value) || nice < 0 || nice > 19) {
+        return bad(err, key, "a whole number from 0 to 19");
+    }
+    *(uint64_t *)field = (uint64_t)nice;
+    return 0;
+}
+
+/* 0 or 1, as `value` is the first word or the second; else -1. */
+static int which(json_t *value, const char *first, const char *second)
+{
+    const char *text = json_string_value(value);
+    if (text == NULL) {
+        return -1;
+    }
+    return strcmp(text, first) == 0 ? 0 : strcmp(text, second) == 0 ? 1 : -1;
+}
+
 static int take_verify(void *field, const char *key, json_t *value,
                        struct pawl_error *err)
 {
-    const char *text = json_string_value(value);
-    if (text != NULL && strcmp(text, "full") == 0) {
-        *(enum pawl_verify *)field = PAWL_VERIFY_FULL;
-    } else if (text != NULL && strcmp(text, "size") == 0) {
-        *(enum pawl_verify *)field = PAWL_VERIFY_SIZE;
-    } else {
+    int word = which(value, "full", "size");
+    if (word < 0) {
         return bad(err, key, "\"full\" or \"size\"");
     }
+    *(enum pawl_verify *)field = (enum pawl_verify)word;
+    return 0;
+}
+
+static int take_when_full(void *field, const char *key, json_t *value,
+                          struct pawl_error *err)
+{
+    int word = which(value, "wait", "skip");
+    if (word < 0) {
+        return bad(err, key, "\"wait\" or \"skip\"");
+    }
+    *(enum pawl_when_full *)field = (enum pawl_when_full)word;
+    return 0;
+}
+
+static int take_snapshot(void *field, const char *key, json_t *value,
+                         struct pawl_error *err)
+{
+    int word = which(value, "copy", "lazy");
+    if (word < 0) {
+        return bad(err, key, "\"copy\" or \"lazy\"");
+    }
+    *(enum pawl_snapshot *)field = (enum pawl_snapshot)word;
     return 0;
 }
 
@@ -199,6 +267,16 @@ static const struct key {
     {"block_bytes", take_block, FIELD(block_bytes)},
     {"open_timeout_ms", take_timeout, FIELD(open_timeout_ms)},
     {"close_timeout_ms", take_timeout, FIELD(close_timeout_ms)},
+    {"staging_bytes", take_size, FIELD(staging_bytes)},
+    {"write_threads", take_threads, FIELD(write_threads)},
+    {"write_timeout_ms", take_timeout, FIELD(write_timeout_ms)},
+    {"max_bytes_per_second", take_size, FIELD(max_bytes_per_second)},
+    {"nice", take_nice, FIELD(nice)},
+    {"hugetlb", take_bool, FIELD(hugetlb)},
+    {"prefault", take_bool, FIELD(prefault)},
+    {"max_pending", take_threads, FIELD(max_pending)},
+    {"when_full", take_when_full, FIELD(when_full)},
+    {"snapshot", take_snapshot, FIELD(snapshot)},
 #undef FIELD
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(*keys))
@@ -273,6 +351,21 @@ static int take_all(struct pawl_config *config, struct pawl_error *err)
     return config->options == NULL ? pawl_fail_nomem(err) : 0;
 }
 
+/* An eighth of the machine's memory, so that eight ranks on a node fit when
+ * their states do, but 64 MiB to 4 GiB. */
+static uint64_t default_staging(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    uint64_t least = UINT64_C(64) << 20;
+    uint64_t most = UINT64_C(4) << 30;
+    if (pages <= 0 || page_bytes <= 0) {
+        return least;
+    }
+    uint64_t share = (uint64_t)pages * (uint64_t)page_bytes / 8;
+    return share < least ? least : share > most ? most : share;
+}
+
 int pawl_config_parse(struct pawl_config *out, const char *json,
                       struct pawl_error *err)
 {
@@ -282,9 +375,14 @@ int pawl_config_parse(struct pawl_config *out, const char *json,
         .format = "torch",
         .verify = PAWL_VERIFY_FULL,
         .durable = true,
-        .block_bytes = UINT64_C(4) << 20,
+        .block_bytes = UINT64_C(16) << 20,
         .open_timeout_ms = 60000,
         .close_timeout_ms = 60000,
+        .staging_bytes = default_staging(),
+        .write_threads = 4,
+        .write_timeout_ms = 600000,
+        .nice = 5,
+        .max_pending = 1,
     };
     json_error_t cause;
     bool is_empty = json == NULL || json[0] == '\0';

@@ -19,6 +19,18 @@ enum pawl_verify {
     PAWL_VERIFY_SIZE  /* sizes and structure only */
 };
 
+/* What create does when `max_pending` commits are still being written. */
+enum pawl_when_full {
+    PAWL_WHEN_FULL_WAIT,
+    PAWL_WHEN_FULL_SKIP /* the checkpoint is left out; status counts it */
+};
+
+/* When save of an asynchronous engine returns. */
+enum pawl_snapshot {
+    PAWL_SNAPSHOT_COPY, /* once the state is copied */
+    PAWL_SNAPSHOT_LAZY  /* at once; the copy is over when fence returns */
+};
+
 struct json_t;
 
 struct pawl_config {
@@ -37,6 +49,17 @@ struct pawl_config {
     uint64_t block_bytes;
     uint64_t open_timeout_ms;
     uint64_t close_timeout_ms;
+    /* Of the engines that write in the background or in parallel. */
+    uint64_t staging_bytes;
+    uint64_t write_threads;
+    uint64_t write_timeout_ms;
+    uint64_t max_bytes_per_second; /* 0: as fast as it goes */
+    uint64_t nice;                 /* of threads in the background, 0..19 */
+    bool hugetlb;
+    bool prefault; /* touch all staging when the engine is made */
+    uint64_t max_pending;
+    enum pawl_when_full when_full;
+    enum pawl_snapshot snapshot;
 };
 
 /* Parses a JSON object; NULL and "" mean "{}".  Duplicate and unknown keys,

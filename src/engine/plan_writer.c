@@ -128,6 +128,26 @@ int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
     return rc;
 }
 
+/* Takes the plan over. */
+static int write_by_lane(struct pawl_plan *plan, const struct pawl_write *how,
+                         uint64_t *size_out, uint32_t *file_crc,
+                         struct pawl_error *err)
+{
+    struct pawl_transfer *transfer = NULL;
+    struct pawl_transfer_result result;
+    int rc =
+        pawl_lane_start(&transfer, how->lane, plan, how->store, how->name, err);
+    if (rc == 0) {
+        rc = pawl_transfer_run(transfer, how->durable, &result, err);
+    }
+    if (rc == 0) {
+        *size_out = result.size_bytes;
+        *file_crc = result.crc32;
+    }
+    pawl_transfer_free(transfer);
+    return rc;
+}
+
 int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
                      uint64_t *size_out, uint32_t *file_crc,
                      struct pawl_error *err)
@@ -146,6 +166,9 @@ int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
     }
     if (rc < 0) {
         return rc;
+    }
+    if (how->lane != NULL) {
+        return write_by_lane(plan, how, size_out, file_crc, err);
     }
     uint64_t size = pawl_plan_size(plan);
     rc = pawl_plan_write(plan, how->store, how->name, how->block_bytes,

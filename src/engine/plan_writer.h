@@ -7,6 +7,7 @@
 #ifndef PAWL_ENGINE_PLAN_WRITER_H
 #define PAWL_ENGINE_PLAN_WRITER_H
 
+#include "engine/lane.h"
 #include "store/store.h"
 
 #include <pawl/plugin.h>
@@ -29,6 +30,7 @@ struct pawl_write {
     const char *base_name;
     size_t block_bytes;
     bool durable;
+    struct pawl_lane *lane; /* the threads and blocks to use, or NULL */
 };
 int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
                      uint64_t *size_out, uint32_t *file_crc,

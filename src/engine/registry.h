@@ -8,7 +8,7 @@
 #ifndef PAWL_ENGINE_REGISTRY_H
 #define PAWL_ENGINE_REGISTRY_H
 
-#include "engine/engine_torch.h"
+#include "engine/setup.h"
 
 #include <pawl/plugin.h>
 

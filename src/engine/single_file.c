@@ -38,6 +38,7 @@ static int write_and_rename(struct pawl_state *state,
         .base_name = name,
         .block_bytes = how->block_bytes,
         .durable = how->durable,
+        .lane = how->lane,
     };
     int rc = pawl_recover_tag(store, layout, how->durable, NULL, err);
     if (rc == 0) {

@@ -10,6 +10,7 @@
 #ifndef PAWL_ENGINE_SINGLE_FILE_H
 #define PAWL_ENGINE_SINGLE_FILE_H
 
+#include "engine/lane.h"
 #include "engine/place.h"
 #include "engine/state_file.h"
 
@@ -18,8 +19,9 @@ struct pawl_saving {
     const struct pawl_format_ops *format;
     size_t block_bytes;
     bool durable;
-    uint64_t token;   /* see owner.h */
-    const char *path; /* absolute; its directory must exist */
+    uint64_t token;         /* see owner.h */
+    const char *path;       /* absolute; its directory must exist */
+    struct pawl_lane *lane; /* NULL: in order, by this thread */
 };
 
 /* Writes the file; `size_out` gets its size.  PAWL_ENOENT (no directory),

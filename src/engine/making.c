@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* making.c - see making.h. */
+#include "engine/making.h"
+
+#include "base/path.h"
+#include "engine/discover.h"
+#include "engine/recovery.h"
+#include "engine/retention.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void end(struct pawl_making *making)
+{
+    pawl_store_fini(&making->store);
+    free(making->save_dir);
+    free(making->tag_dir);
+    *making = (struct pawl_making){0};
+}
+
+int pawl_making_begin(struct pawl_making *making,
+                      const struct pawl_engine_setup *setup, uint64_t token,
+                      const char *save_dir, const char *tag,
+                      struct pawl_error *err)
+{
+    bool durable = setup->config->durable;
+    *making = (struct pawl_making){.setup = setup};
+    making->save_dir = strdup(save_dir);
+    int rc = making->save_dir == NULL
+                 ? pawl_fail_nomem(err)
+                 : pawl_path_join(&making->tag_dir, save_dir, tag, err);
+    if (rc == 0) {
+        rc = pawl_place_store(&making->store, setup->place, save_dir, err);
+    }
+    if (rc == 0) {
+        pawl_recover(&making->store, token, durable, setup->log);
+        making->commit = (struct pawl_commit){
+            .store = &making->store,
+            .log = setup->log,
+            .token = token,
+            .durable = durable,
+        };
+        rc = pawl_commit_begin(&making->commit, tag, err);
+    }
+    if (rc < 0) {
+        end(making);
+    }
+    return rc;
+}
+
+const char *pawl_making_below(const struct pawl_making *making,
+                              const char *path)
+{
+    if (making->setup == NULL) {
+        return NULL;
+    }
+    return strcmp(path, making->tag_dir) == 0
+               ? ""
+               : pawl_path_below(path, making->tag_dir);
+}
+
+int pawl_making_makedirs(struct pawl_making *making,
+                         const struct pawl_engine_setup *setup,
+                         const char *path, bool exist_ok,
+                         struct pawl_error *err)
+{
+    const char *below = pawl_making_below(making, path);
+    if (below != NULL) {
+        return pawl_commit_makedirs(&making->commit, below, exist_ok, err);
+    }
+    struct pawl_store store = {0};
+    int rc = pawl_place_store(&store, setup->place, path, err);
+    if (rc == 0) {
+        rc = pawl_store_mkdir(&store, "", err);
+        pawl_store_fini(&store);
+    }
+    return rc == PAWL_EEXIST && exist_ok ? 0 : rc;
+}
+
+int pawl_making_add(struct pawl_making *making, const char *below,
+                    uint64_t size_bytes, uint32_t crc32, struct pawl_error *err)
+{
+    struct pawl_manifest_file file = {
+        .path = strdup(below), /* copied by the callee, which wants it plain */
+        .size_bytes = size_bytes,
+        .crc32 = crc32,
+    };
+    int rc = file.path == NULL
+                 ? pawl_fail_nomem(err)
+                 : pawl_manifest_add(&making->commit.manifest, &file, err);
+    free(file.path);
+    return rc;
+}
+
+/* One more than the highest number of a checkpoint that is there. */
+static int next_sequence(struct pawl_making *making, uint64_t *out,
+                         struct pawl_error *err)
+{
+    struct pawl_candidates all = {0};
+    int rc = pawl_discover_signed(&all, &making->store, err);
+    if (rc == 0) {
+        *out = all.count > 0 ? all.items[0].sequence + 1 : 1;
+    }
+    pawl_candidates_fini(&all);
+    return rc;
+}
+
+static void retain(struct pawl_making *making, struct pawl_reading *reading)
+{
+    char *opened = pawl_reading_opened(reading, making->save_dir);
+    struct pawl_retention retention = {
+        .store = &making->store,
+        .config = making->setup->config,
+        .log = making->setup->log,
+        .token = making->commit.token,
+        .committed = making->commit.layout.tag,
+        .opened = opened,
+    };
+    pawl_retain(&retention);
+    free(opened);
+}
+
+int pawl_making_publish(struct pawl_making *making,
+                        struct pawl_reading *reading, struct pawl_error *err)
+{
+    uint64_t sequence = 0;
+    bool moved = false;
+    int rc = next_sequence(making, &sequence, err);
+    if (rc < 0) {
+        pawl_making_abort(making);
+        return rc;
+    }
+    rc = pawl_commit_publish(&making->commit, sequence, &moved, err);
+    /* While `latest` names an older one, that one must stay. */
+    if (rc == 0 && moved) {
+        retain(making, reading);
+    }
+    end(making);
+    return rc;
+}
+
+void pawl_making_abort(struct pawl_making *making)
+{
+    if (making->setup != NULL) {
+        pawl_commit_abort(&making->commit);
+        end(making);
+    }
+}

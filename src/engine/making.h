@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * making.h - a checkpoint between create and commit
+ *
+ * The half of every built-in engine that writes, but for how the bytes of a
+ * file get to the store.  One thread at a time.
+ */
+#ifndef PAWL_ENGINE_MAKING_H
+#define PAWL_ENGINE_MAKING_H
+
+#include "engine/commit.h"
+#include "engine/reading.h"
+#include "engine/setup.h"
+
+struct pawl_making {
+    const struct pawl_engine_setup *setup; /* borrowed; NULL: nothing is made */
+    char *save_dir;
+    char *tag_dir;           /* save_dir/tag */
+    struct pawl_store store; /* rooted at the save_dir */
+    struct pawl_commit commit;
+};
+
+/* Clears away what dead processes left and takes the tag.  On failure
+ * nothing is held. */
+int pawl_making_begin(struct pawl_making *making,
+                      const struct pawl_engine_setup *setup, uint64_t token,
+                      const char *save_dir, const char *tag,
+                      struct pawl_error *err);
+
+/* What of `path` lies below the checkpoint: "" for its own directory, NULL if
+ * nothing is being made or the path lies elsewhere. */
+const char *pawl_making_below(const struct pawl_making *making,
+                              const char *path);
+
+/* As the call of struct pawl_engine_ops, also while nothing is made, for
+ * which `setup` is there. */
+int pawl_making_makedirs(struct pawl_making *making,
+                         const struct pawl_engine_setup *setup,
+                         const char *path, bool exist_ok,
+                         struct pawl_error *err);
+
+/* Enters a file that was written, in place of an older entry. */
+int pawl_making_add(struct pawl_making *making, const char *below,
+                    uint64_t size_bytes, uint32_t crc32,
+                    struct pawl_error *err);
+
+/* Publishes it under the next number, then lets retention run, which spares
+ * what `reading` has open.  Ends the making, also on failure. */
+int pawl_making_publish(struct pawl_making *making,
+                        struct pawl_reading *reading, struct pawl_error *err);
+
+/* Forgets it.  No-op when nothing is made. */
+void pawl_making_abort(struct pawl_making *making);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* setup.h - what a built-in engine is made of. */
+#ifndef PAWL_ENGINE_SETUP_H
+#define PAWL_ENGINE_SETUP_H
+
+#include "base/log.h"
+#include "engine/config.h"
+#include "engine/place.h"
+
+#include <pawl/plugin.h>
+#include <stdatomic.h>
+
+struct pawl_lane;
+
+/* Bytes of files, as they are on disk; counted by the engine, read by
+ * pawl_engine_status.  Relaxed: each is a number of its own. */
+struct pawl_meter {
+    atomic_uint_fast64_t saved;
+    atomic_uint_fast64_t loaded;
+};
+
+/* All borrowed until the engine is freed, but the place and the lane, of which
+ * it takes a reference. */
+struct pawl_engine_setup {
+    const struct pawl_config *config;
+    struct pawl_log *log;
+    struct pawl_meter *meter;
+    struct pawl_place *place;             /* NULL: the engine makes its own */
+    struct pawl_lane *lane;               /* NULL: writes in order, alone */
+    const struct pawl_format_ops *format; /* what it writes */
+};
+
+#endif
