@@ -77,7 +77,7 @@ static int begin_late(struct walk *w, const struct pawl_value *value)
     uint64_t *begun = &w->begun[value->id];
     if (*begun == w->p.mark_count + 1) {
         return pawl_fail(w->p.err, PAWL_EINVAL, 0,
-                         "a %s is needed to rebuild itself",
+                         "this %s is needed to rebuild itself",
                          pawl_kind_name((enum pawl_kind)value->kind));
     }
     *begun = w->p.mark_count + 1;
