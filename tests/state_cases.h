@@ -16,8 +16,8 @@ struct state_case {
     struct pawl_value *(*build)(struct pawl_state *s);
 };
 
-extern const struct state_case state_cases[];
-extern const size_t state_case_count;
+/* Case number `index`, NULL behind the last. */
+const struct state_case *state_case_at(size_t index);
 
 /* A state whose root is the case's; aborts on failure. */
 struct pawl_state *state_case_new(const struct state_case *c);

@@ -76,10 +76,11 @@ static void test_cases_equal_torch(void **fixture)
     (void)fixture;
     need_python();
     char *dir = scratch_new();
-    for (size_t i = 0; i < state_case_count; i++) {
+    const struct state_case *c = NULL;
+    for (size_t i = 0; (c = state_case_at(i)) != NULL; i++) {
         char name[64];
-        struct pawl_state *s = state_case_new(&state_cases[i]);
-        snprintf(name, sizeof(name), "case-%s.pt", state_cases[i].name);
+        struct pawl_state *s = state_case_new(c);
+        snprintf(name, sizeof(name), "case-%s.pt", c->name);
         write_state(dir, name, s);
         pawl_state_free(s);
     }

@@ -14,12 +14,11 @@
  */
 #include "format/pickle_writer.h"
 
+#include "format/pickle_batch.h"
 #include "format/pickle_scalar.h"
 #include "format/pickle_tensor.h"
 
 #include <stdlib.h>
-
-#define BATCH 1000 /* items of one APPENDS or SETITEMS */
 
 enum frame_kind {
     FRAME_LIST,         /* items of a list, as the pickler batches a list */
@@ -184,62 +183,6 @@ static int save(struct walk *w, const struct pawl_value *value)
 
 /* ---- the rest of containers -------------------------------------------- */
 
-/* Children of a batched container: items, or keys and items alternating. */
-struct children {
-    struct pawl_value *const *all;
-    size_t count;   /* of entries */
-    size_t width;   /* children of an entry: 1, or 2 for pairs */
-    bool exact;     /* batched as a list or dict, not as an iterator */
-    uint8_t single; /* opcode that adds one entry */
-    uint8_t many;   /* opcode that adds all down to the mark */
-};
-
-static struct children children_of(const struct frame *frame)
-{
-    const struct pawl_value *value = frame->value;
-    bool pairs = frame->kind == FRAME_DICT || frame->kind == FRAME_PAIRS;
-    if (pairs) {
-        return (struct children){
-            value->as.dict.pairs,      value->as.dict.count, 2,
-            frame->kind == FRAME_DICT, PICKLE_SETITEM,       PICKLE_SETITEMS};
-    }
-    return (struct children){
-        value->as.seq.items,        value->as.seq.count, 1,
-        frame->kind != FRAME_ITEMS, PICKLE_APPEND,       PICKLE_APPENDS};
-}
-
-/* Whether an entry is added by itself, without MARK. */
-static bool is_single(const struct children *c, size_t entry)
-{
-    return c->exact ? c->count == 1
-                    : entry % BATCH == 0 && entry + 1 == c->count;
-}
-
-/* What stands before child number `at`. */
-static void open_child(struct pawl_pickler *p, const struct children *c,
-                       size_t at)
-{
-    size_t entry = at / c->width;
-    if (at % c->width == 0 && entry % BATCH == 0 && !is_single(c, entry)) {
-        pawl_emit_op(p, PICKLE_MARK);
-    }
-}
-
-/* What stands behind the child before number `at`. */
-static void close_child(struct pawl_pickler *p, const struct children *c,
-                        size_t at)
-{
-    size_t done = at / c->width;
-    if (at == 0 || at % c->width != 0) {
-        return;
-    }
-    if (is_single(c, done - 1)) {
-        pawl_emit_op(p, (enum pawl_pickle_opcode)c->single);
-    } else if (done % BATCH == 0 || done == c->count) {
-        pawl_emit_op(p, (enum pawl_pickle_opcode)c->many);
-    }
-}
-
 /* The number for a value that gets it late, or what takes its place if it got
  * one meanwhile: `drop` throws away what was built.  Returns whether it had
  * one. */
@@ -258,42 +201,42 @@ static bool end_late(struct pawl_pickler *p, const struct pawl_value *value,
     return true;
 }
 
-static void end_batched(struct walk *w, const struct frame *frame,
-                        const struct children *c)
+/* set([...]): the list is there, and gets its number before its items. */
+static void end_set(struct pawl_pickler *p, const struct pawl_value *set)
 {
-    struct pawl_pickler *p = &w->p;
-    if (frame->kind == FRAME_DICT && c->count % BATCH == 0) {
-        /* The pickler finds out that there is no more by an empty batch. */
-        pawl_emit_op(p, PICKLE_MARK);
-        pawl_emit_op(p, PICKLE_SETITEMS);
-    } else if (frame->kind == FRAME_SET) {
-        pawl_emit_tuple(p, 1);
-        pawl_emit_put(p, NULL);
-        pawl_emit_op(p, PICKLE_REDUCE);
-        end_late(p, frame->value, PICKLE_POP, 1);
-    }
-    w->depth--;
+    pawl_emit_tuple(p, 1);
+    pawl_emit_put(p, NULL);
+    pawl_emit_op(p, PICKLE_REDUCE);
+    end_late(p, set, PICKLE_POP, 1);
 }
 
-static int advance_batched(struct walk *w)
+static struct pawl_batch batch_of(const struct frame *frame)
+{
+    if (frame->kind == FRAME_DICT || frame->kind == FRAME_PAIRS) {
+        return pawl_batch_pairs(frame->value, frame->kind == FRAME_DICT);
+    }
+    return pawl_batch_items(frame->value, frame->kind != FRAME_ITEMS);
+}
+
+static int advance_batch(struct walk *w)
 {
     size_t depth = w->depth;
-    struct children c = children_of(&w->frames[depth - 1]);
-    while (w->depth == depth) {
+    struct pawl_batch batch = batch_of(&w->frames[depth - 1]);
+    int rc = 0;
+    while (rc == 0 && w->depth == depth) {
         struct frame *frame = &w->frames[depth - 1];
-        size_t at = frame->at++;
-        close_child(&w->p, &c, at);
-        if (at == c.count * c.width) {
-            end_batched(w, frame, &c);
+        const struct pawl_value *child =
+            pawl_batch_next(&batch, &w->p, frame->at++);
+        if (child == NULL) {
+            if (frame->kind == FRAME_SET) {
+                end_set(&w->p, frame->value);
+            }
+            w->depth--;
             return 0;
         }
-        open_child(&w->p, &c, at);
-        int rc = save(w, c.all[at]);
-        if (rc < 0) {
-            return rc;
-        }
+        rc = save(w, child);
     }
-    return 0;
+    return rc;
 }
 
 static void end_tuple(struct walk *w, const struct pawl_value *tuple)
@@ -315,18 +258,16 @@ static int advance_tuple(struct walk *w)
 {
     size_t depth = w->depth;
     const struct pawl_value *tuple = w->frames[depth - 1].value;
-    while (w->depth == depth) {
+    int rc = 0;
+    while (rc == 0 && w->depth == depth) {
         size_t at = w->frames[depth - 1].at++;
         if (at == tuple->as.seq.count) {
             end_tuple(w, tuple);
             return 0;
         }
-        int rc = save(w, tuple->as.seq.items[at]);
-        if (rc < 0) {
-            return rc;
-        }
+        rc = save(w, tuple->as.seq.items[at]);
     }
-    return 0;
+    return rc;
 }
 
 /* ---- objects, step by step --------------------------------------------- */
@@ -426,7 +367,7 @@ static int advance(struct walk *w)
     case FRAME_OBJECT:
         return advance_object(w);
     default:
-        return advance_batched(w);
+        return advance_batch(w);
     }
 }
 
