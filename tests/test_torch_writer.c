@@ -98,7 +98,7 @@ static void test_random_states_equal_torch(void **fixture)
     uint64_t seed =
         given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
     print_message("seeds from %" PRIu64 "\n", seed);
-    for (int i = 0; i < 60; i++, seed++) {
+    for (int i = 0; i < 30; i++, seed++) {
         char name[64];
         struct pawl_state *s = random_state_new(seed);
         snprintf(name, sizeof(name), "random-%" PRIu64 ".pt", seed);
