@@ -50,9 +50,7 @@ def test_file_loads_as_by_torch(name, seed, tmp_path):
 @pytest.mark.parametrize("name", object_cases.CASES)
 def test_generic_path_gives_the_same_file(name, seed, tmp_path, monkeypatch):
     """Tensors go through their __reduce_ex__ here, as in torch.save."""
-    monkeypatch.setattr(
-        "pawl.pickling.Session._plain_tensor", lambda *args: None
-    )
+    monkeypatch.setattr("pawl.pickling.Session._plain_tensor", lambda *args: None)
     theirs, ours = save_both(make(name, seed), tmp_path)
     assert masked(ours) == masked(theirs)
 
@@ -86,7 +84,7 @@ def test_deeper_than_the_recursion_limit_is_refused(tmp_path):
 
 def test_saving_a_class_that_needs_trust_warns(tmp_path):
     plain = object_cases.Plain(a=1)
-    name = "object_cases.Plain"
+    name = "case_classes.Plain"
     with pytest.warns(pawl.UntrustedWarning, match=name):
         pawl.save(plain, tmp_path / "a.pt")
     with warnings.catch_warnings():

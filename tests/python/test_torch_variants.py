@@ -18,11 +18,18 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 #: What is saved: cases that hold something of everything.
 NAMES = [
-    "training_checkpoint", "views_of_one_storage", "parameters",
-    "many_dtypes_at_once", "ints_around_64_bits", "strings",
-    "bytes_of_all_kinds", "ordered_dict_with_attributes", "tuple_in_itself",
-    "numpy_arrays", "sizes_devices_dtypes",
-]  # fmt: skip
+    "training_checkpoint",
+    "views_of_one_storage",
+    "parameters",
+    "many_dtypes_at_once",
+    "ints_around_64_bits",
+    "strings",
+    "bytes_of_all_kinds",
+    "ordered_dict_with_attributes",
+    "tuple_in_itself",
+    "numpy_arrays",
+    "sizes_devices_dtypes",
+]
 VARIANTS = {}
 
 
@@ -216,10 +223,18 @@ def two_storages(tmp_path):
 
 @pytest.mark.parametrize(
     "where",
-    [None, "cpu", torch.device("cpu"), {"cpu": "cpu"}, {"cuda:0": "cpu"}, "meta",
-     torch.device("meta"), {"cpu": "meta"}],
+    [
+        None,
+        "cpu",
+        torch.device("cpu"),
+        {"cpu": "cpu"},
+        {"cuda:0": "cpu"},
+        "meta",
+        torch.device("meta"),
+        {"cpu": "meta"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_map_location(where, two_storages):
     _both(two_storages, where)
 
