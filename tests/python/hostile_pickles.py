@@ -101,11 +101,9 @@ def calls_by_function(command):
 
 
 def calls_amid_others(command):
-    """Name to pickle; the call is a part of something else."""
-    line, arg = command.encode(), text(command)
+    """Name to pickle; something else is called that then calls."""
+    arg = text(command)
     system = b"cposix\nsystem\n"
-    quoted = repr(f"__import__('os').system({command!r})")
-    code = text(f"__import__('os').system({command!r})")
     return {
         "partial": proto(2, b"cfunctools\npartial\n" + system + arg + b"\x86R)R"),
         "partial_state": proto(
@@ -155,6 +153,16 @@ def calls_amid_others(command):
             + short(command)
             + b"\x85R",
         ),
+    }
+
+
+def calls_with_more(command):
+    """Name to pickle; the result of the call is used for something else."""
+    line, arg = command.encode(), text(command)
+    system = b"cposix\nsystem\n"
+    quoted = repr(f"__import__('os').system({command!r})")
+    code = text(f"__import__('os').system({command!r})")
+    return {
         "build_on_result": proto(2, system + arg + b"\x85R}" + text("x") + b"K\x01sb"),
         "append_to_result": proto(2, system + arg + b"\x85R]a"),
         "setitem_on_result": proto(2, system + arg + b"\x85R" + text("x") + b"K\x01s"),
@@ -253,6 +261,7 @@ def calls(command):
         **calls_by_opcode(command),
         **calls_by_function(command),
         **calls_amid_others(command),
+        **calls_with_more(command),
     }
 
 
