@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import torch
@@ -52,6 +53,23 @@ def chapter(title):
 
 def equal(text):
     say(f"{paint('=', 'green')} {text}")
+
+
+class Log(logging.Handler):
+    """Says what Pawl logs."""
+
+    def emit(self, record):
+        say_log(f"pawl: {record.getMessage()}")
+
+
+def say_log(line):
+    say_wrapped(line, "      ", "yellow")
+
+
+def say_wrapped(text, indent, colour=None):
+    for line in textwrap.wrap(text, 74, subsequent_indent=indent,
+                              break_long_words=False, break_on_hyphens=False):
+        say(line, colour)
 
 
 class Trainer:
@@ -171,7 +189,7 @@ def resume(plan, killed_at):
     trainer.finish()
     losses = trainer.losses()
     for line in trainer.lines("pawl: ", "resumed", "saved"):
-        say(line, "yellow" if line.startswith("pawl: ") else None)
+        (say_log if line.startswith("pawl: ") else say)(line)
     promise(list(losses) == list(range(killed_at - plan.save_every + 1,
                                        plan.steps + 1)),
             "the run was not resumed after the last commit")
@@ -269,8 +287,8 @@ def read_plainly(plan):
     model = CharTransformer(len(text.alphabet))
     model.load_state_dict(weights)
     say(f"What the model writes after {plan.steps} steps:")
-    for line in write(model, text, "The sea ", 150).splitlines():
-        say(f"  {line}")
+    say()
+    say_wrapped(write(model, text, "The sea ", 130), "")
 
 
 def rot(plan):
@@ -325,8 +343,7 @@ def main():
                               save_every=5 if fast else 20,
                               kill_at=15 if fast else 80)
     sys.stdout.reconfigure(encoding="utf-8")
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout,
-                        format="   pawl: %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[Log()])
     try:
         tell(plan)
     except Broken as broken:
