@@ -19,6 +19,7 @@ static const struct under_test engines[] = {
     {"torch", true, ""},
     {"memory", false, ""},
     {"direct", true, SMALL_LANE},
+    {"async", true, SMALL_LANE},
 };
 
 struct engine_fixture *contract_make(void **state, const char *more)

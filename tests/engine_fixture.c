@@ -235,6 +235,7 @@ void must_commit(struct engine_fixture *fix, const char *tag)
 {
     struct pawl_error err;
     succeeded(pawl_engine_commit(fix->engine, tag, &err), &err);
+    succeeded(pawl_engine_wait(fix->engine, 60000, &err), &err);
 }
 
 void must_make(struct engine_fixture *fix, const char *tag, int64_t number)

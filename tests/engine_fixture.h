@@ -58,6 +58,7 @@ int64_t number_of(struct pawl_state *state);
 /* Each fails the test if the call fails. */
 void must_create(struct engine_fixture *fix, const char *tag);
 void must_save(struct engine_fixture *fix, const char *name, int64_t number);
+/* and is durable: waits for engines that work in the background. */
 void must_commit(struct engine_fixture *fix, const char *tag);
 /* create, save of tag/model.pt, commit. */
 void must_make(struct engine_fixture *fix, const char *tag, int64_t number);

@@ -98,8 +98,7 @@ static void *copy_thread(void *arg)
 
 /* Three threads copy while this one drains. */
 static int run_threads(struct pawl_transfer *transfer,
-                       struct pawl_transfer_result *result,
-                       struct pawl_error *err)
+                       struct pawl_written *result, struct pawl_error *err)
 {
     pthread_t threads[3];
     for (int i = 0; i < 3; i++) {
@@ -114,7 +113,7 @@ static int run_threads(struct pawl_transfer *transfer,
 }
 
 static void check_file(struct fixture *f, const void *expected, size_t len,
-                       const struct pawl_transfer_result *result)
+                       const struct pawl_written *result)
 {
     struct pawl_object_handle object;
     uint64_t size = 0;
@@ -137,7 +136,7 @@ static void check_plan(struct fixture *f, uint64_t seed, bool threads)
     struct pawl_plan *reference = random_plan(seed);
     unsigned char *expected = plan_file_bytes(reference, &len);
     struct pawl_transfer *transfer = start(f, random_plan(seed), 0);
-    struct pawl_transfer_result result;
+    struct pawl_written result;
     int rc = threads ? run_threads(transfer, &result, NULL)
                      : pawl_transfer_run(transfer, true, &result, NULL);
     assert_int_equal(rc, 0);
@@ -214,7 +213,7 @@ static void check_failure(bool threads, int writes_left)
     struct pawl_object_handle handle = {&failing_ops, &object};
     struct pawl_transfer_options options = {f.staging, f.writers, 0, 10000};
     struct pawl_transfer *transfer = NULL;
-    struct pawl_transfer_result result;
+    struct pawl_written result;
     struct pawl_error err;
     assert_int_equal(
         pawl_transfer_new(&transfer, large_plan(), handle, &options, NULL), 0);
@@ -248,7 +247,7 @@ static void test_no_block_comes_back(void **state)
                     NULL);
     struct pawl_transfer_options options = {f.staging, f.writers, 0, 30};
     struct pawl_transfer *transfer = NULL;
-    struct pawl_transfer_result result;
+    struct pawl_written result;
     struct pawl_error err;
     pawl_transfer_new(&transfer, large_plan(), object, &options, NULL);
     assert_int_equal(pawl_transfer_run(transfer, true, &result, &err),
@@ -267,7 +266,7 @@ static void test_rate_is_kept(void **state)
     begin(&f, 4096, 4);
     struct timespec start_time, end_time;
     struct pawl_transfer *transfer = start(&f, large_plan(), PAYLOAD_MAX * 4);
-    struct pawl_transfer_result result;
+    struct pawl_written result;
     clock_gettime(CLOCK_MONOTONIC, &start_time);
     assert_int_equal(pawl_transfer_run(transfer, true, &result, NULL), 0);
     clock_gettime(CLOCK_MONOTONIC, &end_time);

@@ -183,10 +183,21 @@ struct pawl_status {
     uint64_t bytes_saved; /* of files, as they are on disk */
     uint64_t files_loaded;
     uint64_t bytes_loaded;
+    /* Of engines that write in the background; 0 for the others. */
+    uint64_t pending; /* checkpoints committed and not yet durable */
+    uint64_t skipped; /* left out, since too many were pending */
+    /* Nanoseconds, in sum since the engine was made: what the caller spent in
+     * create, save and commit; and what the work took, on whatever thread. */
+    uint64_t stall_ns;
+    uint64_t copy_ns;    /* from tensors to staging */
+    uint64_t wait_ns;    /* for staging to become free */
+    uint64_t write_ns;   /* of files, the sync included */
+    uint64_t publish_ns; /* manifest, rename, latest, retention */
 };
 #define PAWL_STATUS_INIT                                                       \
     {                                                                          \
-        sizeof(struct pawl_status), 0, {0}, {0}, {0}, 0, 0, 0, 0, 0, 0         \
+        sizeof(struct pawl_status), 0, {0}, {0}, {0}, 0, 0, 0, 0, 0, 0, 0, 0,  \
+            0, 0, 0, 0, 0                                                      \
     }
 
 /* What the engine did and does; never blocks on the disk. */

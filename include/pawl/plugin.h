@@ -137,7 +137,14 @@ struct pawl_format_ops {
 
 enum pawl_store_mode {
     PAWL_STORE_READ,
-    PAWL_STORE_CREATE /* write a new object, in place of an older one */
+    PAWL_STORE_CREATE, /* write a new object, in place of an older one */
+    /* Write over the bytes of an object that is there, keeping its space;
+     * close cuts it to what was written.  PAWL_ENOENT if there is none.
+     * A store may say PAWL_ENOTSUP. */
+    PAWL_STORE_REUSE,
+    /* Or'ed to one of the above, a wish: transfers are large and aligned, so
+     * caches of the system may be passed by. */
+    PAWL_STORE_DIRECT = 16
 };
 
 struct pawl_store_entry {

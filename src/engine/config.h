@@ -55,6 +55,7 @@ struct pawl_config {
     uint64_t write_timeout_ms;
     uint64_t max_bytes_per_second; /* 0: as fast as it goes */
     uint64_t nice;                 /* of threads in the background, 0..19 */
+    bool direct_io;                /* past the page cache where the store can */
     bool hugetlb;
     bool prefault; /* touch all staging when the engine is made */
     uint64_t max_pending;

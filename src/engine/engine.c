@@ -30,6 +30,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct pawl_engine {
     struct pawl_config config;
@@ -37,6 +38,7 @@ struct pawl_engine {
     const struct pawl_engine_ops *ops; /* pick.engine */
     struct pawl_place *place;
     void *impl;
+    pid_t owner; /* the process that made it */
     struct pawl_log log;
     struct pawl_meter meter;
 
@@ -111,6 +113,7 @@ static void free_parts(struct pawl_engine *engine)
     pawl_place_unref(engine->place);
     pawl_registry_fini(&engine->pick);
     pawl_config_fini(&engine->config);
+    pawl_meter_fini(&engine->meter);
     pawl_log_fini(&engine->log);
     pthread_mutex_destroy(&engine->locked.lock);
     free(engine->locked.making_dir);
@@ -127,10 +130,10 @@ static int new_engine(struct pawl_engine **out,
     if (engine == NULL) {
         return pawl_fail_nomem(err);
     }
+    engine->owner = getpid();
     pawl_log_init(&engine->log, NULL, NULL);
     pthread_mutex_init(&engine->locked.lock, NULL);
-    atomic_init(&engine->meter.saved, 0);
-    atomic_init(&engine->meter.loaded, 0);
+    pawl_meter_init(&engine->meter);
     engine->place = place == NULL ? NULL : pawl_place_ref(place);
     int rc = pawl_config_parse(&engine->config, config_json, err);
     if (rc == 0) {
@@ -173,8 +176,9 @@ void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)
     pawl_log_set(&engine->log, fn, ctx);
 }
 
-/* Ends what the caller left open, and says so. */
-static void finish(struct pawl_engine *engine)
+/* Ends what the caller left open, and says so.  False if something still runs
+ * in the background after the deadline. */
+static bool finish(struct pawl_engine *engine)
 {
     struct pawl_status status = PAWL_STATUS_INIT;
     struct pawl_error err;
@@ -190,10 +194,12 @@ static void finish(struct pawl_engine *engine)
                       "checkpoint '%s' was never closed", status.opened);
         pawl_engine_close(engine, status.opened, NULL);
     }
-    if (pawl_engine_wait(engine, (int64_t)engine->config.close_timeout_ms,
-                         &err) < 0) {
+    int rc = pawl_engine_wait(engine, (int64_t)engine->config.close_timeout_ms,
+                              &err);
+    if (rc < 0) {
         pawl_log_line(&engine->log, PAWL_LOG_WARNING, "%s", err.message);
     }
+    return rc != PAWL_ETIMEDOUT;
 }
 
 void pawl_engine_free(struct pawl_engine *engine)
@@ -201,7 +207,11 @@ void pawl_engine_free(struct pawl_engine *engine)
     if (engine == NULL) {
         return;
     }
-    finish(engine);
+    /* After a fork the child has a copy, whose checkpoint is the parent's.
+     * And threads that hang on a dead disk cannot be ended, only left. */
+    if (getpid() != engine->owner || !finish(engine)) {
+        return;
+    }
     if (engine->ops->free != NULL) {
         engine->ops->free(engine->impl);
     }
@@ -210,10 +220,25 @@ void pawl_engine_free(struct pawl_engine *engine)
 
 /* ---- making ------------------------------------------------------------- */
 
+/* Threads do not survive a fork, and a tag has one maker. */
+static int check_process(struct pawl_engine *engine, struct pawl_error *err)
+{
+    if (getpid() == engine->owner) {
+        return 0;
+    }
+    return pawl_fail(err, PAWL_ESTATE, 0,
+                     "this engine belongs to the process that made it, %ld: "
+                     "after a fork, make one of your own",
+                     (long)engine->owner);
+}
+
 static int check_idle(struct pawl_engine *engine, const char *tag,
                       struct pawl_error *err)
 {
-    int rc = 0;
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
+    }
     lock(engine);
     if (engine->locked.making_dir != NULL) {
         rc = pawl_fail(err, PAWL_ESTATE, 0,
@@ -266,7 +291,9 @@ int pawl_engine_create(struct pawl_engine *engine, const char *save_dir,
                             tag, err);
     }
     if (rc == 0) {
+        uint64_t start = pawl_now_ns();
         rc = engine->ops->create(engine->impl, absolute, tag, err);
+        pawl_meter_stalled(&engine->meter, pawl_now_ns() - start);
     }
     if (rc < 0) {
         free(absolute);
@@ -284,7 +311,10 @@ static int resolve(char **out, struct pawl_engine *engine, const char *path,
                    bool dir_too, struct pawl_error *err)
 {
     char *absolute = NULL;
-    int rc = pawl_path_absolute(&absolute, path, err);
+    int rc = check_process(engine, err);
+    if (rc == 0) {
+        rc = pawl_path_absolute(&absolute, path, err);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -371,8 +401,8 @@ static void count_save(struct pawl_engine *engine,
     engine->locked.status.files_saved++;
     unlock(engine);
     if (engine->pick.make == NULL) { /* it has no meter: what is known */
-        atomic_fetch_add_explicit(&engine->meter.saved, payload_bytes(state),
-                                  memory_order_relaxed);
+        pawl_meter_saved(&engine->meter, payload_bytes(state),
+                         &(struct pawl_file_times){0});
     }
 }
 
@@ -392,7 +422,9 @@ int pawl_engine_save(struct pawl_engine *engine, struct pawl_state *state,
         rc = pawl_state_status(state, &why);
     }
     if (rc >= 0) {
+        uint64_t start = pawl_now_ns();
         rc = engine->ops->save(engine->impl, state, absolute, &why);
+        pawl_meter_stalled(&engine->meter, pawl_now_ns() - start);
     }
     free(absolute);
     if (rc < 0) {
@@ -410,7 +442,10 @@ int pawl_engine_save(struct pawl_engine *engine, struct pawl_state *state,
 static int check_making(struct pawl_engine *engine, const char *what,
                         const char *tag, struct pawl_error *err)
 {
-    int rc = 0;
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
+    }
     lock(engine);
     const char *making = engine->locked.status.creating;
     if (tag == NULL || making[0] == '\0' || strcmp(making, tag) != 0) {
@@ -420,19 +455,6 @@ static int check_making(struct pawl_engine *engine, const char *what,
     }
     unlock(engine);
     return rc;
-}
-
-static void count_commit(struct pawl_engine *engine, const char *tag, int rc)
-{
-    lock(engine);
-    struct pawl_status *status = &engine->locked.status;
-    if (rc == 0) {
-        status->commits++;
-        snprintf(status->committed, sizeof(status->committed), "%s", tag);
-    } else {
-        status->failures++;
-    }
-    unlock(engine);
 }
 
 int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
@@ -448,6 +470,7 @@ int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
     struct pawl_error why = engine->locked.save_error;
     unlock(engine);
 
+    bool counts_itself = engine->pick.make != NULL && why.code == 0;
     if (why.code < 0) {
         engine->ops->commit(engine->impl, copy, false, NULL);
         rc = why.code;
@@ -456,10 +479,14 @@ int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
             *err = why;
         }
     } else {
+        uint64_t start = pawl_now_ns();
         rc = engine->ops->commit(engine->impl, copy, true, err);
+        pawl_meter_stalled(&engine->meter, pawl_now_ns() - start);
     }
     end_making(engine);
-    count_commit(engine, copy, rc);
+    if (!counts_itself) {
+        pawl_meter_committed(&engine->meter, copy, rc, 0);
+    }
     return rc;
 }
 
@@ -479,7 +506,10 @@ int pawl_engine_abort(struct pawl_engine *engine, const char *tag,
 
 static int check_none_open(struct pawl_engine *engine, struct pawl_error *err)
 {
-    int rc = 0;
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
+    }
     lock(engine);
     if (engine->locked.status.opened[0] != '\0') {
         rc = pawl_fail(err, PAWL_ESTATE, 0,
@@ -502,13 +532,6 @@ static bool is_making(struct pawl_engine *engine, const char *dir,
     return making;
 }
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void sleep_ms(uint64_t ms)
 {
     struct timespec pause = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
@@ -522,7 +545,7 @@ static int open_and_wait(struct pawl_engine *engine, const char *dir,
                          const char *tag, char tag_out[PAWL_TAG_MAX + 1],
                          struct pawl_error *err)
 {
-    uint64_t start = monotonic_ms();
+    uint64_t start = pawl_now_ns();
     uint64_t pause = 1;
     for (;;) {
         tag_out[0] = '\0';
@@ -533,7 +556,7 @@ static int open_and_wait(struct pawl_engine *engine, const char *dir,
         if (!wait) {
             return rc;
         }
-        uint64_t waited = monotonic_ms() - start;
+        uint64_t waited = (pawl_now_ns() - start) / 1000000;
         uint64_t timeout = engine->config.open_timeout_ms;
         if (waited >= timeout) {
             return pawl_fail(err, PAWL_EBUSY, 0,
@@ -600,8 +623,7 @@ int pawl_engine_load(struct pawl_state **out, struct pawl_engine *engine,
     engine->locked.status.files_loaded++;
     unlock(engine);
     if (engine->pick.make == NULL) {
-        atomic_fetch_add_explicit(&engine->meter.loaded, payload_bytes(state),
-                                  memory_order_relaxed);
+        pawl_meter_loaded(&engine->meter, payload_bytes(state));
     }
     *out = state;
     return 0;
@@ -639,16 +661,20 @@ int pawl_engine_close(struct pawl_engine *engine, const char *tag,
 int pawl_engine_wait(struct pawl_engine *engine, int64_t timeout_ms,
                      struct pawl_error *err)
 {
-    return engine->ops->wait == NULL
-               ? 0
+    int rc = check_process(engine, err);
+    return rc < 0 || engine->ops->wait == NULL
+               ? rc
                : engine->ops->wait(engine->impl, 0, timeout_ms, err);
 }
 
 int pawl_engine_fence(struct pawl_engine *engine, struct pawl_error *err)
 {
-    return engine->ops->wait == NULL
-               ? 0
-               : engine->ops->wait(engine->impl, 1, -1, err);
+    int rc = check_process(engine, err);
+    return rc < 0 || engine->ops->wait == NULL
+               ? rc
+               : engine->ops->wait(engine->impl, 1,
+                                   (int64_t)engine->config.write_timeout_ms,
+                                   err);
 }
 
 int pawl_engine_status(struct pawl_engine *engine, struct pawl_status *out,
@@ -663,10 +689,7 @@ int pawl_engine_status(struct pawl_engine *engine, struct pawl_status *out,
     lock(engine);
     status = engine->locked.status;
     unlock(engine);
-    status.bytes_saved =
-        atomic_load_explicit(&engine->meter.saved, memory_order_relaxed);
-    status.bytes_loaded =
-        atomic_load_explicit(&engine->meter.loaded, memory_order_relaxed);
+    pawl_meter_read(&engine->meter, &status);
     memcpy(out, &status, size < sizeof(status) ? size : sizeof(status));
     out->struct_size = size;
     return 0;

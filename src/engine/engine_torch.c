@@ -79,11 +79,10 @@ static int torch_makedirs(void *impl, const char *path, bool exist_ok,
 }
 
 static int save_staged(struct torch_engine *engine, struct pawl_state *state,
-                       const char *below, uint64_t *size,
+                       const char *below, struct pawl_written *written,
                        struct pawl_error *err)
 {
     const char *slash = strrchr(below, '/');
-    uint32_t crc = 0;
     char *name = NULL;
     int rc = pawl_commit_stage(&name, &engine->making.commit, below, err);
     if (rc < 0) {
@@ -98,25 +97,9 @@ static int save_staged(struct torch_engine *engine, struct pawl_state *state,
         .durable = engine->setup.config->durable,
         .lane = engine->setup.lane,
     };
-    rc = pawl_state_write(state, &write, size, &crc, err);
+    rc = pawl_state_write(state, &write, written, err);
     free(name);
-    return rc < 0 ? rc
-                  : pawl_making_add(&engine->making, below, *size, crc, err);
-}
-
-static int save_single(struct torch_engine *engine, struct pawl_state *state,
-                       const char *path, uint64_t *size, struct pawl_error *err)
-{
-    struct pawl_saving how = {
-        .place = engine->setup.place,
-        .format = engine->setup.format,
-        .block_bytes = (size_t)engine->setup.config->block_bytes,
-        .durable = engine->setup.config->durable,
-        .token = engine->token,
-        .path = path,
-        .lane = engine->setup.lane,
-    };
-    return pawl_save_file(state, &how, size, err);
+    return rc < 0 ? rc : pawl_making_add(&engine->making, below, written, err);
 }
 
 static int torch_save(void *impl, struct pawl_state *state, const char *path,
@@ -124,12 +107,13 @@ static int torch_save(void *impl, struct pawl_state *state, const char *path,
 {
     struct torch_engine *engine = impl;
     const char *below = pawl_making_below(&engine->making, path);
-    uint64_t size = 0;
-    int rc = below != NULL ? save_staged(engine, state, below, &size, err)
-                           : save_single(engine, state, path, &size, err);
+    struct pawl_written written;
+    int rc = below != NULL ? save_staged(engine, state, below, &written, err)
+                           : pawl_save_single(&engine->setup, engine->token,
+                                              state, path, &written, err);
     if (rc == 0) {
-        atomic_fetch_add_explicit(&engine->setup.meter->saved, size,
-                                  memory_order_relaxed);
+        pawl_meter_saved(engine->setup.meter, written.size_bytes,
+                         &written.times);
     }
     return rc;
 }
@@ -138,12 +122,14 @@ static int torch_commit(void *impl, const char *tag, bool keep,
                         struct pawl_error *err)
 {
     struct torch_engine *engine = impl;
-    (void)tag; /* there is one at most */
-    if (keep) {
-        return pawl_making_publish(&engine->making, &engine->reading, err);
+    if (!keep) {
+        pawl_making_abort(&engine->making);
+        return 0;
     }
-    pawl_making_abort(&engine->making);
-    return 0;
+    uint64_t start = pawl_now_ns();
+    int rc = pawl_making_publish(&engine->making, &engine->reading, err);
+    pawl_meter_committed(engine->setup.meter, tag, rc, pawl_now_ns() - start);
+    return rc;
 }
 
 /* ---- reading ------------------------------------------------------------ */

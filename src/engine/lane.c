@@ -16,6 +16,7 @@ struct pawl_lane {
     unsigned copier_count;
     uint64_t max_bytes_per_second;
     int64_t timeout_ms;
+    unsigned direct; /* PAWL_STORE_DIRECT or 0 */
 };
 
 static int make_pools(struct pawl_lane *lane, const struct pawl_config *config,
@@ -56,6 +57,7 @@ int pawl_lane_new(struct pawl_lane **out, const struct pawl_config *config,
     };
     atomic_init(&lane->references, 1);
     lane->max_bytes_per_second = config->max_bytes_per_second;
+    lane->direct = config->direct_io ? PAWL_STORE_DIRECT : 0;
     lane->timeout_ms = (int64_t)config->write_timeout_ms;
     int rc = pawl_staging_new(&lane->staging, &staging, err);
     if (rc == 0) {
@@ -102,7 +104,7 @@ int pawl_lane_start(struct pawl_transfer **out, struct pawl_lane *lane,
         .max_bytes_per_second = lane->max_bytes_per_second,
         .timeout_ms = lane->timeout_ms,
     };
-    int rc = pawl_store_open(store, name, PAWL_STORE_CREATE,
+    int rc = pawl_store_open(store, name, PAWL_STORE_CREATE | lane->direct,
                              pawl_plan_size(plan), &object, NULL, err);
     if (rc < 0) {
         pawl_plan_free(plan);

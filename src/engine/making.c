@@ -78,12 +78,12 @@ int pawl_making_makedirs(struct pawl_making *making,
 }
 
 int pawl_making_add(struct pawl_making *making, const char *below,
-                    uint64_t size_bytes, uint32_t crc32, struct pawl_error *err)
+                    const struct pawl_written *written, struct pawl_error *err)
 {
     struct pawl_manifest_file file = {
         .path = strdup(below), /* copied by the callee, which wants it plain */
-        .size_bytes = size_bytes,
-        .crc32 = crc32,
+        .size_bytes = written->size_bytes,
+        .crc32 = written->crc32,
     };
     int rc = file.path == NULL
                  ? pawl_fail_nomem(err)

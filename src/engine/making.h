@@ -11,6 +11,7 @@
 #include "engine/commit.h"
 #include "engine/reading.h"
 #include "engine/setup.h"
+#include "engine/transfer.h"
 
 struct pawl_making {
     const struct pawl_engine_setup *setup; /* borrowed; NULL: nothing is made */
@@ -41,8 +42,7 @@ int pawl_making_makedirs(struct pawl_making *making,
 
 /* Enters a file that was written, in place of an older entry. */
 int pawl_making_add(struct pawl_making *making, const char *below,
-                    uint64_t size_bytes, uint32_t crc32,
-                    struct pawl_error *err);
+                    const struct pawl_written *written, struct pawl_error *err);
 
 /* Publishes it under the next number, then lets retention run, which spares
  * what `reading` has open.  Ends the making, also on failure. */

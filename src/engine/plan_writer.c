@@ -130,52 +130,53 @@ int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
 
 /* Takes the plan over. */
 static int write_by_lane(struct pawl_plan *plan, const struct pawl_write *how,
-                         uint64_t *size_out, uint32_t *file_crc,
-                         struct pawl_error *err)
+                         struct pawl_written *out, struct pawl_error *err)
 {
     struct pawl_transfer *transfer = NULL;
-    struct pawl_transfer_result result;
     int rc =
         pawl_lane_start(&transfer, how->lane, plan, how->store, how->name, err);
     if (rc == 0) {
-        rc = pawl_transfer_run(transfer, how->durable, &result, err);
-    }
-    if (rc == 0) {
-        *size_out = result.size_bytes;
-        *file_crc = result.crc32;
+        rc = pawl_transfer_run(transfer, how->durable, out, err);
     }
     pawl_transfer_free(transfer);
     return rc;
 }
 
-int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
-                     uint64_t *size_out, uint32_t *file_crc,
-                     struct pawl_error *err)
+static int write_in_order(struct pawl_plan *plan, const struct pawl_write *how,
+                          struct pawl_written *out, struct pawl_error *err)
 {
-    struct pawl_plan *plan = NULL;
-    if (how->format->plan == NULL) {
+    uint64_t start = pawl_now_ns();
+    *out = (struct pawl_written){.size_bytes = pawl_plan_size(plan)};
+    int rc = pawl_plan_write(plan, how->store, how->name, how->block_bytes,
+                             how->durable, &out->crc32, err);
+    out->times.write_ns = pawl_now_ns() - start;
+    pawl_plan_free(plan);
+    return rc;
+}
+
+int pawl_state_plan(struct pawl_plan **out, struct pawl_state *state,
+                    const struct pawl_format_ops *format, const char *base_name,
+                    struct pawl_error *err)
+{
+    if (format->plan == NULL) {
         return pawl_fail(err, PAWL_ENOTSUP, 0, "format '%s' cannot be written",
-                         how->format->name);
+                         format->name);
     }
     int rc = pawl_state_status(state, err);
     if (rc == 0) {
         rc = pawl_state_read_all(state, err);
     }
-    if (rc == 0) {
-        rc = how->format->plan(&plan, state, how->base_name, err);
-    }
+    return rc < 0 ? rc : format->plan(out, state, base_name, err);
+}
+
+int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
+                     struct pawl_written *out, struct pawl_error *err)
+{
+    struct pawl_plan *plan = NULL;
+    int rc = pawl_state_plan(&plan, state, how->format, how->base_name, err);
     if (rc < 0) {
         return rc;
     }
-    if (how->lane != NULL) {
-        return write_by_lane(plan, how, size_out, file_crc, err);
-    }
-    uint64_t size = pawl_plan_size(plan);
-    rc = pawl_plan_write(plan, how->store, how->name, how->block_bytes,
-                         how->durable, file_crc, err);
-    pawl_plan_free(plan);
-    if (rc == 0) {
-        *size_out = size;
-    }
-    return rc;
+    return how->lane != NULL ? write_by_lane(plan, how, out, err)
+                             : write_in_order(plan, how, out, err);
 }

@@ -20,9 +20,14 @@ int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
                     const char *name, size_t block_bytes, bool durable,
                     uint32_t *file_crc, struct pawl_error *err);
 
+/* Lays `state` out in `format`; reads what it still lacks.  PAWL_ENOTSUP for
+ * a format that is only read; and what the format says. */
+int pawl_state_plan(struct pawl_plan **out, struct pawl_state *state,
+                    const struct pawl_format_ops *format, const char *base_name,
+                    struct pawl_error *err);
+
 /* Lays `state` out in `format` under the file name `base_name` and writes it
- * as object `name`; reads what the state still lacks.  `size_out` gets the
- * bytes of the file. */
+ * as object `name`; reads what the state still lacks. */
 struct pawl_write {
     const struct pawl_format_ops *format;
     struct pawl_store *store;
@@ -33,7 +38,6 @@ struct pawl_write {
     struct pawl_lane *lane; /* the threads and blocks to use, or NULL */
 };
 int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,
-                     uint64_t *size_out, uint32_t *file_crc,
-                     struct pawl_error *err);
+                     struct pawl_written *out, struct pawl_error *err);
 
 #endif

@@ -236,8 +236,7 @@ int pawl_reading_load(struct pawl_reading *reading, const char *path,
     rc = pawl_load_file(out, &how, &size, err);
     free(expected.path);
     if (rc == 0) {
-        atomic_fetch_add_explicit(&setup->meter->loaded, size,
-                                  memory_order_relaxed);
+        pawl_meter_loaded(setup->meter, size);
     }
     return rc;
 }

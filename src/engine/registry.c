@@ -3,6 +3,7 @@
 #include "engine/registry.h"
 
 #include "base/error.h"
+#include "engine/engine_async.h"
 #include "engine/engine_direct.h"
 #include "engine/engine_memory.h"
 #include "format/format_torch.h"
@@ -19,6 +20,7 @@ static const struct builtin {
     {"torch", &pawl_engine_torch, pawl_engine_torch_make},
     {"memory", &pawl_engine_torch, pawl_engine_memory_make},
     {"direct", &pawl_engine_torch, pawl_engine_direct_make},
+    {"async", &pawl_engine_async, pawl_engine_async_make},
 };
 #define BUILTIN_COUNT (sizeof(builtins) / sizeof(*builtins))
 
@@ -120,7 +122,7 @@ static int find_engine(struct pawl_registry_pick *pick, const char *name,
     }
     return pawl_fail(err, PAWL_ECONFIG, 0,
                      "config: unknown engine '%s'; there are 'torch', "
-                     "'memory', 'direct'%s",
+                     "'memory', 'direct', 'async'%s",
                      name, plugin == NULL ? "" : " and the plugin's");
 }
 

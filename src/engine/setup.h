@@ -5,19 +5,12 @@
 
 #include "base/log.h"
 #include "engine/config.h"
+#include "engine/meter.h"
 #include "engine/place.h"
 
 #include <pawl/plugin.h>
-#include <stdatomic.h>
 
 struct pawl_lane;
-
-/* Bytes of files, as they are on disk; counted by the engine, read by
- * pawl_engine_status.  Relaxed: each is a number of its own. */
-struct pawl_meter {
-    atomic_uint_fast64_t saved;
-    atomic_uint_fast64_t loaded;
-};
 
 /* All borrowed until the engine is freed, but the place and the lane, of which
  * it takes a reference. */

@@ -28,9 +28,8 @@ static int write_and_rename(struct pawl_state *state,
                             const struct pawl_saving *how,
                             struct pawl_store *store,
                             const struct pawl_layout *layout, const char *name,
-                            uint64_t *size_out, struct pawl_error *err)
+                            struct pawl_written *out, struct pawl_error *err)
 {
-    uint32_t crc = 0;
     struct pawl_write write = {
         .format = how->format,
         .store = store,
@@ -42,7 +41,7 @@ static int write_and_rename(struct pawl_state *state,
     };
     int rc = pawl_recover_tag(store, layout, how->durable, NULL, err);
     if (rc == 0) {
-        rc = pawl_state_write(state, &write, size_out, &crc, err);
+        rc = pawl_state_write(state, &write, out, err);
     }
     if (rc == 0) {
         rc = pawl_store_rename(store, layout->file, name, PAWL_RENAME_REPLACE,
@@ -73,7 +72,7 @@ static int check_target(struct pawl_store *store, const char *name,
 
 static int save_in(struct pawl_state *state, const struct pawl_saving *how,
                    struct pawl_store *store, const char *name,
-                   uint64_t *size_out, struct pawl_error *err)
+                   struct pawl_written *out, struct pawl_error *err)
 {
     struct pawl_layout layout;
     enum pawl_owner_state was;
@@ -89,14 +88,14 @@ static int save_in(struct pawl_state *state, const struct pawl_saving *how,
     if (rc < 0) {
         return rc;
     }
-    rc = write_and_rename(state, how, store, &layout, name, size_out, err);
+    rc = write_and_rename(state, how, store, &layout, name, out, err);
     pawl_owner_drop(store, &layout, NULL);
     pawl_store_remove(store, PAWL_WORK_DIR, NULL); /* if it is empty */
     return rc;
 }
 
 int pawl_save_file(struct pawl_state *state, const struct pawl_saving *how,
-                   uint64_t *size_out, struct pawl_error *err)
+                   struct pawl_written *out, struct pawl_error *err)
 {
     struct pawl_store store = {0};
     char *dir = NULL;
@@ -112,11 +111,27 @@ int pawl_save_file(struct pawl_state *state, const struct pawl_saving *how,
         rc = pawl_place_store(&store, how->place, dir, err);
     }
     if (rc == 0) {
-        rc = save_in(state, how, &store, name, size_out, err);
+        rc = save_in(state, how, &store, name, out, err);
         pawl_store_fini(&store);
     }
     free(dir);
     return rc;
+}
+
+int pawl_save_single(const struct pawl_engine_setup *setup, uint64_t token,
+                     struct pawl_state *state, const char *path,
+                     struct pawl_written *out, struct pawl_error *err)
+{
+    struct pawl_saving how = {
+        .place = setup->place,
+        .format = setup->format,
+        .block_bytes = (size_t)setup->config->block_bytes,
+        .durable = setup->config->durable,
+        .token = token,
+        .path = path,
+        .lane = setup->lane,
+    };
+    return pawl_save_file(state, &how, out, err);
 }
 
 /* ---- without an engine -------------------------------------------------- */
@@ -126,7 +141,7 @@ int pawl_save(struct pawl_state *state, const char *path,
 {
     struct pawl_place *place = NULL;
     char *absolute = NULL;
-    uint64_t size = 0;
+    struct pawl_written written;
     int rc = pawl_path_absolute(&absolute, path, err);
     if (rc == 0) {
         rc = pawl_place_new(&place, NULL, "{}", err);
@@ -140,7 +155,7 @@ int pawl_save(struct pawl_state *state, const char *path,
             .token = pawl_owner_token(),
             .path = absolute,
         };
-        rc = pawl_save_file(state, &how, &size, err);
+        rc = pawl_save_file(state, &how, &written, err);
     }
     pawl_place_unref(place);
     free(absolute);

@@ -12,6 +12,7 @@
 
 #include "engine/lane.h"
 #include "engine/place.h"
+#include "engine/setup.h"
 #include "engine/state_file.h"
 
 struct pawl_saving {
@@ -24,9 +25,14 @@ struct pawl_saving {
     struct pawl_lane *lane; /* NULL: in order, by this thread */
 };
 
-/* Writes the file; `size_out` gets its size.  PAWL_ENOENT (no directory),
+/* The same with an engine's setup. */
+int pawl_save_single(const struct pawl_engine_setup *setup, uint64_t token,
+                     struct pawl_state *state, const char *path,
+                     struct pawl_written *out, struct pawl_error *err);
+
+/* Writes the file.  PAWL_ENOENT (no directory),
  * PAWL_EBUSY (another saves to this path), and what the store says. */
 int pawl_save_file(struct pawl_state *state, const struct pawl_saving *how,
-                   uint64_t *size_out, struct pawl_error *err);
+                   struct pawl_written *out, struct pawl_error *err);
 
 #endif

@@ -53,6 +53,7 @@ struct pawl_transfer {
     struct {
         pthread_mutex_t lock;
         pthread_cond_t changed;
+        bool is_starved; /* a copier waits for blocks to be written */
         size_t copied_count;
         size_t writing_count;
         uint64_t copy_ns;
@@ -60,13 +61,6 @@ struct pawl_transfer {
         struct pawl_error error;
     } locked;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- making ------------------------------------------------------------ */
 
@@ -285,17 +279,32 @@ static void fail_timeout(struct pawl_transfer *transfer)
     fail(transfer, &error);
 }
 
+/* Memory for a block.  When there is none, the drain is told, which holds back
+ * for the sake of the copies. */
+static void *take_memory(struct pawl_transfer *transfer)
+{
+    void *memory = pawl_staging_take(transfer->options.staging, 0);
+    if (memory != NULL) {
+        return memory;
+    }
+    pthread_mutex_lock(&transfer->locked.lock);
+    transfer->locked.is_starved = true;
+    pthread_cond_broadcast(&transfer->locked.changed);
+    pthread_mutex_unlock(&transfer->locked.lock);
+    return pawl_staging_take(transfer->options.staging,
+                             transfer->options.timeout_ms);
+}
+
 /* The next block, with memory; NULL when all are taken, or on failure. */
 static struct block *claim_block(struct pawl_transfer *transfer)
 {
     struct block *block = NULL;
     pthread_mutex_lock(&transfer->claim.lock);
     if (transfer->claim.next < transfer->block_count && !has_failed(transfer)) {
-        uint64_t start = now_ns();
+        uint64_t start = pawl_now_ns();
         struct block *next = &transfer->blocks[transfer->claim.next];
-        next->memory = pawl_staging_take(transfer->options.staging,
-                                         transfer->options.timeout_ms);
-        transfer->claim.wait_ns += now_ns() - start;
+        next->memory = take_memory(transfer);
+        transfer->claim.wait_ns += pawl_now_ns() - start;
         if (next->memory == NULL) {
             fail_timeout(transfer);
         } else {
@@ -311,12 +320,12 @@ int pawl_transfer_copy(struct pawl_transfer *transfer, struct pawl_error *err)
 {
     struct block *block;
     while ((block = claim_block(transfer)) != NULL) {
-        uint64_t start = now_ns();
+        uint64_t start = pawl_now_ns();
         copy_payload(block);
         pthread_mutex_lock(&transfer->locked.lock);
         block->ready = true;
         transfer->locked.copied_count++;
-        transfer->locked.copy_ns += now_ns() - start;
+        transfer->locked.copy_ns += pawl_now_ns() - start;
         pthread_cond_broadcast(&transfer->locked.changed);
         pthread_mutex_unlock(&transfer->locked.lock);
     }
@@ -411,7 +420,7 @@ static void wait_written(struct pawl_transfer *transfer)
 
 /* Waits for the writes and closes the object. */
 static int finish(struct pawl_transfer *transfer, bool durable,
-                  struct pawl_transfer_result *result, struct pawl_error *err)
+                  struct pawl_written *result, struct pawl_error *err)
 {
     wait_written(transfer);
     int rc = outcome(transfer, err);
@@ -420,36 +429,47 @@ static int finish(struct pawl_transfer *transfer, bool durable,
         return rc;
     }
     rc = pawl_object_close(&transfer->object, durable, err);
-    *result = (struct pawl_transfer_result){
+    *result = (struct pawl_written){
         .size_bytes = pawl_plan_size(transfer->plan),
         .crc32 = transfer->file_crc,
-        .copy_ns = transfer->locked.copy_ns,
-        .wait_ns = transfer->claim.wait_ns,
-        .write_ns = now_ns() - transfer->started_ns,
+        .times = {.copy_ns = transfer->locked.copy_ns,
+                  .wait_ns = transfer->claim.wait_ns,
+                  .write_ns = pawl_now_ns() - transfer->started_ns},
     };
     return rc;
 }
 
 int pawl_transfer_run(struct pawl_transfer *transfer, bool durable,
-                      struct pawl_transfer_result *result,
-                      struct pawl_error *err)
+                      struct pawl_written *result, struct pawl_error *err)
 {
     struct block *block;
-    transfer->started_ns = now_ns();
+    transfer->started_ns = pawl_now_ns();
     while ((block = claim_block(transfer)) != NULL) {
-        uint64_t start = now_ns();
+        uint64_t start = pawl_now_ns();
         seal(block, false);
-        transfer->locked.copy_ns += now_ns() - start; /* no other copier */
+        transfer->locked.copy_ns += pawl_now_ns() - start; /* no other copier */
         submit_write(transfer, block);
     }
     return finish(transfer, durable, result, err);
 }
 
-int pawl_transfer_drain(struct pawl_transfer *transfer, bool durable,
-                        struct pawl_transfer_result *result,
-                        struct pawl_error *err)
+/* Training waits for the copies: while they need no blocks back, checksums and
+ * writes would only take cores and memory bandwidth from them. */
+static void wait_for_copies(struct pawl_transfer *transfer)
 {
-    transfer->started_ns = now_ns();
+    pthread_mutex_lock(&transfer->locked.lock);
+    while (transfer->locked.copied_count < transfer->block_count &&
+           !transfer->locked.is_starved && !transfer->locked.failed) {
+        pthread_cond_wait(&transfer->locked.changed, &transfer->locked.lock);
+    }
+    pthread_mutex_unlock(&transfer->locked.lock);
+}
+
+int pawl_transfer_drain(struct pawl_transfer *transfer, bool durable,
+                        struct pawl_written *result, struct pawl_error *err)
+{
+    wait_for_copies(transfer);
+    transfer->started_ns = pawl_now_ns();
     for (size_t i = 0; i < transfer->block_count; i++) {
         struct block *block = &transfer->blocks[i];
         if (!wait_ready(transfer, block)) {

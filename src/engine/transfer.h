@@ -24,6 +24,7 @@
 
 #include "base/pool.h"
 #include "base/staging.h"
+#include "engine/meter.h"
 #include "store/store.h"
 
 #include <pawl/plugin.h>
@@ -37,13 +38,11 @@ struct pawl_transfer_options {
     int64_t timeout_ms; /* for each wait for a block; -1: without end */
 };
 
-/* What a finished transfer tells. */
-struct pawl_transfer_result {
+/* What is known of a file that was written. */
+struct pawl_written {
     uint64_t size_bytes;
-    uint32_t crc32;    /* of the whole file */
-    uint64_t copy_ns;  /* time spent copying, in sum over threads */
-    uint64_t wait_ns;  /* waiting for blocks */
-    uint64_t write_ns; /* from the first write to the last, with the sync */
+    uint32_t crc32; /* of the whole file */
+    struct pawl_file_times times;
 };
 
 /* Takes over `plan` and `object`, also when it fails.  PAWL_ENOMEM. */
@@ -55,8 +54,7 @@ int pawl_transfer_new(struct pawl_transfer **out, struct pawl_plan *plan,
 /* Copies, seals, writes and makes durable; blocks until that is done.  The
  * object is closed.  The store's errors; PAWL_ETIMEDOUT. */
 int pawl_transfer_run(struct pawl_transfer *transfer, bool durable,
-                      struct pawl_transfer_result *result,
-                      struct pawl_error *err);
+                      struct pawl_written *result, struct pawl_error *err);
 
 /* Copies blocks until none is left to copy; returns when the last block that
  * *this* thread took is copied.  May be called by several threads at once.
@@ -66,8 +64,7 @@ int pawl_transfer_copy(struct pawl_transfer *transfer, struct pawl_error *err);
 /* Seals and writes the blocks as they are copied; as pawl_transfer_run in all
  * else.  Called by one thread, while others copy. */
 int pawl_transfer_drain(struct pawl_transfer *transfer, bool durable,
-                        struct pawl_transfer_result *result,
-                        struct pawl_error *err);
+                        struct pawl_written *result, struct pawl_error *err);
 
 /* Waits until every block is copied (or the transfer failed). */
 void pawl_transfer_wait_copied(struct pawl_transfer *transfer);

@@ -277,6 +277,27 @@ int pawl_file_tree_open_file(struct pawl_file_tree *tree, const char *name,
     return fd;
 }
 
+int pawl_file_tree_reopen_file(struct pawl_file_tree *tree, const char *name)
+{
+    int fd = open_name(tree, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return fd;
+    }
+    struct stat st;
+    int rc = pawl_io_fstat(tree->io, fd, &st);
+    if (rc == 0) {
+        rc = regular_or_error(&st);
+    }
+    if (rc == 0 && st.st_nlink > 1) {
+        rc = -EMLINK;
+    }
+    if (rc < 0) {
+        pawl_io_close(tree->io, fd);
+        return rc;
+    }
+    return fd;
+}
+
 int pawl_file_tree_stat(struct pawl_file_tree *tree, const char *name,
                         struct stat *out)
 {

@@ -51,6 +51,10 @@ int pawl_file_tree_open_dir(struct pawl_file_tree *tree, const char *name);
 int pawl_file_tree_open_file(struct pawl_file_tree *tree, const char *name,
                              uint64_t *size_bytes);
 
+/* Opens a regular file that is there for writing and reading.  -EMLINK if it
+ * has other hard links, whose bytes would change with it. */
+int pawl_file_tree_reopen_file(struct pawl_file_tree *tree, const char *name);
+
 /* What `name` is, links followed. */
 int pawl_file_tree_stat(struct pawl_file_tree *tree, const char *name,
                         struct stat *out);

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/path.h"
+#include "store/file_object.h"
 #include "store/file_tree.h"
 #include "store/store_name.h"
 
@@ -28,8 +29,7 @@ struct file_store {
 
 struct file_object {
     struct file_store *store;
-    int fd;
-    bool written; /* opened by CREATE */
+    struct pawl_file_object file;
     char name[];
 };
 
@@ -101,35 +101,6 @@ static void file_free(void *impl)
 
 /* ---- objects ----------------------------------------------------------- */
 
-/* Only what says that the bytes will not fit is told; anything else (no such
- * call on this file system, interrupted) is left to the writes. */
-static int reserve(struct file_store *store, int fd, uint64_t size_hint)
-{
-    if (size_hint == 0) {
-        return 0;
-    }
-    int rc = pawl_io_fallocate(store->tree.io, fd, FALLOC_FL_KEEP_SIZE, 0,
-                               size_hint);
-    bool too_large = rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG;
-    return too_large ? rc : 0;
-}
-
-static int create_fd(struct file_store *store, const char *name,
-                     uint64_t size_hint)
-{
-    int fd = pawl_file_tree_create_file(&store->tree, name);
-    if (fd < 0) {
-        return fd;
-    }
-    int rc = reserve(store, fd, size_hint);
-    if (rc < 0) {
-        pawl_io_close(store->tree.io, fd);
-        pawl_file_tree_remove(&store->tree, name);
-        return rc;
-    }
-    return fd;
-}
-
 static struct file_object *new_object(struct file_store *store,
                                       const char *name)
 {
@@ -137,11 +108,47 @@ static struct file_object *new_object(struct file_store *store,
     struct file_object *object = malloc(sizeof(*object) + size);
     if (object != NULL) {
         object->store = store;
-        object->fd = -1;
-        object->written = false;
         memcpy(object->name, name, size);
     }
     return object;
+}
+
+static int open_fd(struct file_store *store, const char *name,
+                   enum pawl_store_mode mode, uint64_t *size)
+{
+    switch (mode) {
+    case PAWL_STORE_CREATE:
+        return pawl_file_tree_create_file(&store->tree, name);
+    case PAWL_STORE_REUSE:
+        return pawl_file_tree_reopen_file(&store->tree, name);
+    default:
+        return pawl_file_tree_open_file(&store->tree, name, size);
+    }
+}
+
+/* Opens and reserves; an object that does not fit is removed again. */
+static int open_object(struct file_object *object, enum pawl_store_mode mode,
+                       uint64_t size_hint, uint64_t *size)
+{
+    struct pawl_file_tree *tree = &object->store->tree;
+    bool direct = (mode & PAWL_STORE_DIRECT) != 0;
+    mode &= ~(unsigned)PAWL_STORE_DIRECT;
+    bool is_written = mode != PAWL_STORE_READ;
+    int fd = open_fd(object->store, object->name, mode, size);
+    if (fd < 0) {
+        return fd;
+    }
+    pawl_file_object_init(&object->file, tree->io, fd, is_written, direct);
+    if (!is_written) {
+        return 0;
+    }
+    object->file.cut = mode == PAWL_STORE_REUSE;
+    int rc = pawl_file_object_reserve(&object->file, size_hint);
+    if (rc < 0) {
+        pawl_file_object_close(&object->file);
+        pawl_file_tree_remove(tree, object->name);
+    }
+    return rc;
 }
 
 static int file_open(void *impl, const char *name, enum pawl_store_mode mode,
@@ -158,13 +165,10 @@ static int file_open(void *impl, const char *name, enum pawl_store_mode mode,
         return pawl_fail_nomem(err);
     }
     uint64_t size_bytes = 0;
-    object->written = mode == PAWL_STORE_CREATE;
-    object->fd = object->written ? create_fd(store, name, size_hint)
-                                 : pawl_file_tree_open_file(&store->tree, name,
-                                                            &size_bytes);
-    if (object->fd < 0) {
-        rc = fail_object(err, object->fd, object->written ? "create" : "open",
-                         object);
+    rc = open_object(object, mode, size_hint, &size_bytes);
+    if (rc < 0) {
+        bool create = (mode & PAWL_STORE_CREATE) != 0;
+        rc = fail_object(err, rc, create ? "create" : "open", object);
         free(object);
         return rc;
     }
@@ -178,39 +182,28 @@ static int file_open(void *impl, const char *name, enum pawl_store_mode mode,
 static int file_read(void *impl, uint64_t offset, void *dst, size_t len_bytes,
                      struct pawl_error *err)
 {
-    const struct file_object *object = impl;
-    int rc = pawl_io_read_full(object->store->tree.io, object->fd, dst,
-                               len_bytes, offset);
+    struct file_object *object = impl;
+    int rc = pawl_file_object_read(&object->file, offset, dst, len_bytes);
     return rc < 0 ? fail_object(err, rc, "read", object) : 0;
 }
 
 static int file_write(void *impl, uint64_t offset, const void *src,
                       size_t len_bytes, struct pawl_error *err)
 {
-    const struct file_object *object = impl;
-    if (!object->written) {
-        return fail_object(err, -EBADF, "write", object);
-    }
-    int rc = pawl_io_write_full(object->store->tree.io, object->fd, src,
-                                len_bytes, offset);
+    struct file_object *object = impl;
+    int rc = pawl_file_object_write(&object->file, offset, src, len_bytes);
     return rc < 0 ? fail_object(err, rc, "write", object) : 0;
 }
 
-/* fdatasync suffices: it writes the size and where the blocks are, and the
- * times of a file mean nothing to us. */
 static int file_close(void *impl, bool durable, struct pawl_error *err)
 {
     struct file_object *object = impl;
-    const struct pawl_io *io = object->store->tree.io;
-    int rc = 0;
-    if (durable && object->written) {
-        rc = pawl_io_fdatasync(io, object->fd);
-        if (rc < 0) {
-            rc = fail_object(err, rc, "sync", object);
-        }
+    int rc = pawl_file_object_finish(&object->file, durable);
+    if (rc < 0) {
+        rc = fail_object(err, rc, "sync", object);
     }
-    int close_rc = pawl_io_close(io, object->fd);
-    if (rc == 0 && close_rc < 0 && object->written) {
+    int close_rc = pawl_file_object_close(&object->file);
+    if (rc == 0 && close_rc < 0 && object->file.is_written) {
         rc = fail_object(err, close_rc, "close", object);
     }
     free(object);

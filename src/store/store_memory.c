@@ -125,8 +125,13 @@ static int memory_open(void *impl, const char *name, enum pawl_store_mode mode,
 {
     (void)size_hint;
     struct memory_store *store = impl;
+    mode &= ~(unsigned)PAWL_STORE_DIRECT; /* there is nothing to pass by */
     bool create = mode == PAWL_STORE_CREATE;
     int rc = pawl_store_name_check(name, false, err);
+    if (rc == 0 && mode == PAWL_STORE_REUSE) {
+        rc = pawl_fail(err, PAWL_ENOTSUP, 0,
+                       "objects in memory are not written over");
+    }
     if (rc < 0) {
         return rc;
     }
