@@ -149,6 +149,33 @@ static void test_source(void **state)
     free(data);
 }
 
+/* A line whose newline falls on each side of the end of a window. */
+static void test_window_end(void **state)
+{
+    enum { WINDOW = 65536 };
+    (void)state;
+    for (size_t len = WINDOW - 4; len < WINDOW + 4; len++) {
+        struct memory_source memory;
+        struct pawl_pickle_input in;
+        struct pawl_value *value = NULL;
+        struct pawl_state *values = pawl_state_new();
+        size_t got = 0;
+        char *data = malloc(len + 3);
+        memset(data, 'x', len + 1);
+        data[0] = 'V';
+        memcpy(data + 1 + len, "\n.", 2);
+        memory_source_init(&memory, data, len + 3);
+        pawl_pickle_input_source(&in, &memory.source, 0);
+        assert_int_equal(pawl_pickle_read(&value, values, &in, NULL, NULL), 0);
+        assert_non_null(pawl_get_str(value, &got));
+        assert_int_equal(got, len);
+        pawl_pickle_input_fini(&in);
+        pawl_state_free(values);
+        memory_source_fini(&memory);
+        free(data);
+    }
+}
+
 /* ---- instructions ------------------------------------------------------ */
 
 static void test_stack(void **state)
@@ -568,14 +595,15 @@ static void test_hooks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),      cmocka_unit_test(test_source),
-        cmocka_unit_test(test_stack),       cmocka_unit_test(test_memo),
-        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_digits),
-        cmocka_unit_test(test_strings),     cmocka_unit_test(test_containers),
-        cmocka_unit_test(test_hashing),     cmocka_unit_test(test_names),
-        cmocka_unit_test(test_inert),       cmocka_unit_test(test_states),
-        cmocka_unit_test(test_known_calls), cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_copying),     cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_golden),     cmocka_unit_test(test_source),
+        cmocka_unit_test(test_window_end), cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_memo),       cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_digits),     cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_containers), cmocka_unit_test(test_hashing),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_inert),
+        cmocka_unit_test(test_states),     cmocka_unit_test(test_known_calls),
+        cmocka_unit_test(test_deep),       cmocka_unit_test(test_copying),
+        cmocka_unit_test(test_hooks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,9 +174,14 @@ static void test_zip64(void **state)
     put_le64(zip.file.data + end64 + 40, UINT64_MAX); /* size: sum overflows */
     expect(&zip, PAWL_EFORMAT, "directory lies outside");
     put_le64(zip.file.data + end64 + 40, zip.directory.len);
-    put_le32(zip.file.data + zip.end_at + 12, 17);
+    for (size_t field = 12; field <= 16; field += 4) { /* size, offset */
+        put_le32(zip.file.data + zip.end_at + field, 17);
+        expect(&zip, PAWL_EFORMAT, "disagree");
+        put_le32(zip.file.data + zip.end_at + field, UINT32_MAX);
+    }
+    put_le32(zip.file.data + zip.end_at + 8, 0x00020002); /* entries */
     expect(&zip, PAWL_EFORMAT, "disagree");
-    put_le32(zip.file.data + zip.end_at + 12, UINT32_MAX);
+    put_le32(zip.file.data + zip.end_at + 8, 0x00010001);
     expect(&zip, 0, "");
     put_le64(zip.file.data + end64 + 4, 43);
     expect(&zip, PAWL_EFORMAT, "zip64 end is malformed");
