@@ -302,8 +302,30 @@ static void test_load_flags(void **state)
     must_make(fix, "one", 8);
     int rc =
         pawl_engine_load(&loaded, fix->engine,
-                         engine_fixture_path(fix, "one/model.pt"), 6, &err);
-    assert_failed(rc, PAWL_EINVAL, &err, "0x6");
+                         engine_fixture_path(fix, "one/model.pt"), 12, &err);
+    assert_failed(rc, PAWL_EINVAL, &err, "0xc");
+    engine_fixture_free(fix);
+}
+
+/* Another sound file in its place: only the manifest knows. */
+static void test_lazy_load_may_verify(void **state)
+{
+    struct engine_fixture *fix = contract_make(state, "");
+    struct pawl_error err;
+    struct pawl_state *loaded = NULL;
+    size_t len = 0;
+    must_make(fix, "one", 8);
+    must_make(fix, "two", 9);
+    char *bytes = run_read(fix, "two/model.pt", &len);
+    run_write(fix, "one/model.pt", bytes, len);
+    free(bytes);
+    const char *path = engine_fixture_path(fix, "one/model.pt");
+    int rc = pawl_engine_load(&loaded, fix->engine, path,
+                              PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
+    assert_failed(rc, PAWL_ECORRUPT, &err, "model.pt");
+    assert_int_equal(
+        pawl_engine_load(&loaded, fix->engine, path, PAWL_LOAD_LAZY, &err), 0);
+    pawl_state_free(loaded);
     engine_fixture_free(fix);
 }
 
@@ -367,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_load_outside_open),
         cmocka_unit_test(test_lazy_load_outlives_the_engine),
         cmocka_unit_test(test_load_flags),
+        cmocka_unit_test(test_lazy_load_may_verify),
         cmocka_unit_test(test_loads_in_threads),
     };
     return contract_run(tests, sizeof(tests) / sizeof(*tests));

@@ -145,7 +145,11 @@ PAWL_API int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
 enum pawl_load_flags {
     /* Read the structure only; payload is fetched, and verified, by
      * pawl_storage_read.  The state keeps the file open. */
-    PAWL_LOAD_LAZY = 1
+    PAWL_LOAD_LAZY = 1,
+    /* With LAZY: compare all bytes with the manifest first, if there is one,
+     * as a load that is not lazy does.  For callers that read all payload, to
+     * memory of their own. */
+    PAWL_LOAD_VERIFY = 2
 };
 
 /* Reads one file; the caller frees the state.  Everything is verified before

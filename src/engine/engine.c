@@ -607,7 +607,7 @@ int pawl_engine_load(struct pawl_state **out, struct pawl_engine *engine,
 {
     char *absolute = NULL;
     struct pawl_state *state = NULL;
-    if ((flags & ~(unsigned)PAWL_LOAD_LAZY) != 0) {
+    if ((flags & ~(unsigned)(PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY)) != 0) {
         return pawl_fail(err, PAWL_EINVAL, 0, "unknown flags 0x%x for load",
                          flags);
     }

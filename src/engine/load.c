@@ -126,8 +126,9 @@ static int verify(struct pawl_state_file *file, const struct pawl_loading *how,
     struct pawl_manifest manifest = {0};
     const struct pawl_manifest_file *expected = how->expected;
     bool has_sums = format == &pawl_format_torch;
-    bool read_all =
-        !how->is_proven && ((how->flags & PAWL_LOAD_LAZY) == 0 || !has_sums);
+    bool is_lazy = (how->flags & PAWL_LOAD_LAZY) != 0 &&
+                   (how->flags & PAWL_LOAD_VERIFY) == 0;
+    bool read_all = !how->is_proven && (!is_lazy || !has_sums);
     int rc = 0;
     if (expected == NULL) {
         rc = find_entry(&expected, &manifest, how->place, how->path, err);
