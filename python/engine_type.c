@@ -304,7 +304,7 @@ static PyObject *engine_load(PyObject *self, PyObject *args)
     }
     Py_BEGIN_ALLOW_THREADS;
     rc = pawl_engine_load(&state, engine, PyBytes_AS_STRING(path),
-                          PAWL_LOAD_LAZY, &err);
+                          PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
     Py_END_ALLOW_THREADS;
     PyObject *result = rc < 0 ? NULL : build_object(state, loader);
     pawl_state_free(state);

@@ -58,7 +58,8 @@ static PyObject *module_load(PyObject *module, PyObject *args)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS;
-    rc = pawl_load(&state, PyBytes_AS_STRING(path), PAWL_LOAD_LAZY, &err);
+    rc = pawl_load(&state, PyBytes_AS_STRING(path),
+                   PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
     Py_END_ALLOW_THREADS;
     PyObject *object =
         rc < 0 ? raise_error(&err, path) : build_object(state, loader);
