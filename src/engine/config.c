@@ -264,6 +264,7 @@ static const struct key {
     {"pinned", take_pinned, 0},
     {"verify", take_verify, FIELD(verify)},
     {"durable", take_bool, FIELD(durable)},
+    {"recycle", take_bool, FIELD(recycle)},
     {"block_bytes", take_block, FIELD(block_bytes)},
     {"open_timeout_ms", take_timeout, FIELD(open_timeout_ms)},
     {"close_timeout_ms", take_timeout, FIELD(close_timeout_ms)},

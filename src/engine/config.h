@@ -46,6 +46,7 @@ struct pawl_config {
     size_t pinned_count;
     enum pawl_verify verify;
     bool durable;
+    bool recycle; /* write new files over those that retention deletes */
     uint64_t block_bytes;
     uint64_t open_timeout_ms;
     uint64_t close_timeout_ms;

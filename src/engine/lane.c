@@ -2,6 +2,8 @@
 /* lane.c - see lane.h. */
 #include "engine/lane.h"
 
+#include "engine/spare.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -104,8 +106,8 @@ int pawl_lane_start(struct pawl_transfer **out, struct pawl_lane *lane,
         .max_bytes_per_second = lane->max_bytes_per_second,
         .timeout_ms = lane->timeout_ms,
     };
-    int rc = pawl_store_open(store, name, PAWL_STORE_CREATE | lane->direct,
-                             pawl_plan_size(plan), &object, NULL, err);
+    int rc = pawl_spare_create(store, name, lane->direct, pawl_plan_size(plan),
+                               &object, err);
     if (rc < 0) {
         pawl_plan_free(plan);
         return rc;

@@ -17,6 +17,7 @@
  *       <tag>.dead/        a checkpoint that is being deleted
  *       <tag>.latest       the text of `latest`, before its rename
  *       <tag>.file         a single file being saved, before its rename
+ *       spare/             files to be written over: spare.h
  *       <tag>.<hex>.claim  an owner record that wants to become <tag>.owner
  *
  * A tag over 200 bytes is cut there and gets a hash, since a file name holds

@@ -6,6 +6,7 @@
 #include "engine/discover.h"
 #include "engine/recovery.h"
 #include "engine/retention.h"
+#include "engine/spare.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,18 @@ static void end(struct pawl_making *making)
     free(making->save_dir);
     free(making->tag_dir);
     *making = (struct pawl_making){0};
+}
+
+/* That there is nothing to write over costs time, not a checkpoint. */
+static void prepare_spares(struct pawl_making *making)
+{
+    struct pawl_error err;
+    if (!making->setup->config->recycle) {
+        pawl_spare_disable(&making->store);
+    } else if (pawl_spare_enable(&making->store, &err) < 0) {
+        pawl_log_line(making->setup->log, PAWL_LOG_WARNING,
+                      "cannot recycle files: %s", err.message);
+    }
 }
 
 int pawl_making_begin(struct pawl_making *making,
@@ -41,6 +54,9 @@ int pawl_making_begin(struct pawl_making *making,
             .durable = durable,
         };
         rc = pawl_commit_begin(&making->commit, tag, err);
+    }
+    if (rc == 0) {
+        prepare_spares(making);
     }
     if (rc < 0) {
         end(making);

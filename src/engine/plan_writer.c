@@ -11,6 +11,7 @@
 
 #include "base/crc32.h"
 #include "base/error.h"
+#include "engine/spare.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,8 +112,8 @@ int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
     if (to.block == NULL) {
         return pawl_fail_nomem(err);
     }
-    int rc = pawl_store_open(store, name, PAWL_STORE_CREATE,
-                             pawl_plan_size(plan), &to.object, NULL, err);
+    int rc = pawl_spare_create(store, name, 0, pawl_plan_size(plan), &to.object,
+                               err);
     if (rc == 0) {
         rc = put_extents(&to, plan, err);
     }

@@ -6,6 +6,7 @@
 #include "base/strmap.h"
 #include "engine/listing.h"
 #include "engine/manifest_file.h"
+#include "engine/spare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static int remove_named(struct pawl_store *store, const char *dir,
                         struct pawl_listing *tree,
                         const struct pawl_strmap *named, struct pawl_error *err)
 {
+    size_t room = pawl_spare_room(store, named->count);
     for (size_t i = 0; i < tree->count; i++) {
         struct pawl_listing_item *item = &tree->items[i];
         char *name = NULL;
@@ -25,7 +27,10 @@ static int remove_named(struct pawl_store *store, const char *dir,
             continue;
         }
         int rc = pawl_path_join(&name, dir, item->path, err);
-        if (rc == 0) {
+        if (rc == 0 && room > 0 && !item->is_link &&
+            pawl_spare_put(store, name, NULL) == 0) {
+            room--;
+        } else if (rc == 0) {
             rc = pawl_store_remove(store, name, err);
         }
         free(name);

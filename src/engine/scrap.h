@@ -7,7 +7,8 @@
  * vanish in one step, or a reader would find half a checkpoint.  So:
  *
  *   1 the directory was renamed into `.pawl/` before: it is invisible
- *   2 the files that its manifest names are removed
+ *   2 the files that its manifest names are removed, or kept to be written
+ *     over (spare.h)
  *   3 what is left is not Pawl's: it moves back to where it was, below <tag>/,
  *     which is made again for it if need be; where a file of that name is by
  *     now, it stays, and the directory is kept as `.pawl/<tag>.<number>.kept`
