@@ -42,17 +42,29 @@ def _forward(level: int, line: str) -> None:
     _log.log(_LEVELS[level], "%s", line)
 
 
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dict, unless a key is there twice."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise ConfigError(f"config: '{twin}' is there twice")
+    return made
+
+
 def _read_config(config: Any) -> dict[str, Any]:
     """The config as a dict of our own."""
     if config is None:
         return {}
     if isinstance(config, (str, bytes)):
         try:
-            config = json.loads(config or "{}")
+            config = json.loads(config or "{}", object_pairs_hook=_no_twins)
+        except ConfigError:
+            raise
         except ValueError as exc:
-            raise ConfigError(f"the config is not JSON: {exc}") from exc
+            raise ConfigError(f"config: it is not JSON: {exc}") from exc
     if not isinstance(config, Mapping):
-        raise ConfigError("the config is neither a dict nor a JSON object")
+        raise ConfigError("config: it is neither a dict nor a JSON object")
     for section in (config, config.get("checkpoint")):
         # A whole DeepSpeed config: ours is a section of it.
         if isinstance(section, Mapping) and isinstance(section.get("pawl"), Mapping):
@@ -115,7 +127,7 @@ class CheckpointEngine:
         try:
             text = json.dumps(config)
         except (TypeError, ValueError) as exc:
-            raise ConfigError(f"the config is not JSON: {exc}") from exc
+            raise ConfigError(f"config: it is not JSON: {exc}") from exc
         self._engine = _pawl.Engine(text, _forward)
         self._lock = threading.RLock()
         # Threads of the engine must be gone before Python is.

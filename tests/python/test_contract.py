@@ -237,7 +237,7 @@ def test_tensors_may_change_after_save(run):
 
 
 def test_save_outside_create_is_one_file(run):
-    run.dir.mkdir()
+    run.engine.makedirs(run.dir)
     path = run.dir / "single.pt"
     run.engine.save({"a": torch.ones(2)}, path)
     run.engine.save({"a": torch.zeros(2)}, path)

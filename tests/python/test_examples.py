@@ -21,8 +21,7 @@ JOURNAL_LINE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ step-10 (\d+)\n"
 
 def run(cwd, *command):
     """What the command printed; it has to succeed."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True,
-                          timeout=280)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -31,8 +30,11 @@ def journal_config(folder, **options):
     return {
         "plugin": str(BUILT / "libengine_journal.so"),
         "engine": "journal",
-        "options": {"inner": {"engine": "torch"},
-                    "journal": str(folder / "commits.txt"), **options},
+        "options": {
+            "inner": {"engine": "torch"},
+            "journal": str(folder / "commits.txt"),
+            **options,
+        },
     }
 
 
