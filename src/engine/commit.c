@@ -50,7 +50,7 @@ int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
     }
     pawl_layout_init(&commit->layout, tag);
     rc = pawl_owner_take(&was, NULL, commit->store, &commit->layout,
-                         commit->token, err);
+                         commit->token, commit->is_alone, err);
     if (rc < 0) {
         return rc;
     }
@@ -99,22 +99,11 @@ int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
     return rc == PAWL_EEXIST && exist_ok ? 0 : rc;
 }
 
-/* The manifest goes first: without it nobody takes the rest for a merge that
- * must be finished. */
 static void remove_staged(struct pawl_commit *commit)
 {
     struct pawl_error err;
-    char *name = NULL;
-    int rc = pawl_manifest_name(&name, commit->layout.part, &err);
-    if (rc == 0) {
-        rc = pawl_store_remove(commit->store, name, &err);
-    }
-    free(name);
-    if (rc == 0 || rc == PAWL_ENOENT) {
-        rc = pawl_recover_tag(commit->store, &commit->layout, commit->durable,
-                              commit->log, &err);
-    }
-    if (rc < 0) {
+    if (pawl_recover_tag(commit->store, &commit->layout, commit->durable,
+                         commit->log, &err) < 0) {
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "cannot clear away what was staged of '%s': %s",
                       commit->layout.tag, err.message);
@@ -195,9 +184,9 @@ static void go_back(struct pawl_commit *commit, struct pawl_publish *publish)
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "the failed commit of '%s' could not be undone: %s",
                       commit->layout.tag, err.message);
-        return; /* stays ours: the next create settles it */
+    } else {
+        remove_staged(commit);
     }
-    remove_staged(commit);
     let_go(commit);
 }
 
@@ -218,7 +207,7 @@ int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
 
     /* The data of every file is durable since its save returned.  First their
      * names, then the manifest: whoever sees a manifest has all of the rest
-     * (3), and a staging directory with one can be rolled forward. */
+     * (3). */
     int rc = sync_staged(commit, err);
     if (rc == 0) {
         rc = pawl_manifest_write(&commit->manifest, commit->store,

@@ -27,6 +27,7 @@ struct pawl_commit {
     struct pawl_log *log;     /* borrowed */
     uint64_t token;           /* of the engine: see owner.h */
     bool durable;
+    bool is_alone; /* the engine has nothing else under way */
     struct pawl_layout layout;
     struct pawl_manifest manifest; /* the files that were saved */
     bool dir_made;                 /* makedirs was called for <tag> itself */
@@ -53,7 +54,8 @@ int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
  * the old checkpoint of that tag not be deleted, is only logged, and `*moved`
  * (may be NULL) tells whether `latest` was.  On failure the old state is back:
  * nothing is visible, nothing is staged.  If even going back fails, that is
- * logged, and the next create or a recovery settles it.  Ends the commit. */
+ * logged, and the next recovery settles it, one way or the other.  Ends the
+ * commit. */
 int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
                         bool *moved, struct pawl_error *err);
 

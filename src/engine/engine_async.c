@@ -366,8 +366,11 @@ static int begin_checkpoint(struct checkpoint *checkpoint, const char *save_dir,
                             struct pawl_error *err)
 {
     struct async_engine *engine = checkpoint->engine;
+    lock(engine);
+    bool is_alone = engine->locked.pending == 0;
+    unlock(engine);
     return pawl_making_begin(&checkpoint->making, &engine->setup, engine->token,
-                             save_dir, checkpoint->tag, err);
+                             is_alone, save_dir, checkpoint->tag, err);
 }
 
 static void note_skipped(struct checkpoint *checkpoint)
@@ -598,8 +601,8 @@ static int async_open(void *impl, const char *load_dir, const char *tag,
     int rc = wait_pending(engine, 0,
                           (int64_t)engine->setup.config->open_timeout_ms, err);
     return rc < 0 ? rc
-                  : pawl_reading_open(&engine->reading, load_dir, tag, tag_out,
-                                      err);
+                  : pawl_reading_open(&engine->reading, engine->making == NULL,
+                                      load_dir, tag, tag_out, err);
 }
 
 static int async_load(void *impl, const char *path, unsigned flags,

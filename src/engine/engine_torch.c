@@ -67,7 +67,7 @@ static int torch_create(void *impl, const char *save_dir, const char *tag,
 {
     struct torch_engine *engine = impl;
     return pawl_making_begin(&engine->making, &engine->setup, engine->token,
-                             save_dir, tag, err);
+                             true, save_dir, tag, err);
 }
 
 static int torch_makedirs(void *impl, const char *path, bool exist_ok,
@@ -138,7 +138,8 @@ static int torch_open(void *impl, const char *load_dir, const char *tag,
                       char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
 {
     struct torch_engine *engine = impl;
-    return pawl_reading_open(&engine->reading, load_dir, tag, tag_out, err);
+    return pawl_reading_open(&engine->reading, engine->making.setup == NULL,
+                             load_dir, tag, tag_out, err);
 }
 
 static int torch_load(void *impl, const char *path, unsigned flags,

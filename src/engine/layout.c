@@ -12,7 +12,7 @@
 #define STEM_KEEP 180 /* to this, with "~" and 16 digits behind */
 
 static const char *const suffixes[] = {
-    ".owner", ".part", ".old", ".aside", ".dead", ".latest", ".file",
+    ".owner", ".part", ".merge", ".old", ".aside", ".dead", ".latest", ".file",
 };
 
 static void make_stem(char stem[PAWL_TAG_MAX + 1], const char *tag)
@@ -44,6 +44,7 @@ void pawl_layout_init(struct pawl_layout *layout, const char *tag)
     make_stem(layout->stem, tag);
     name_it(layout->owner, layout->stem, ".owner");
     name_it(layout->part, layout->stem, ".part");
+    name_it(layout->merge, layout->stem, ".merge");
     name_it(layout->old, layout->stem, ".old");
     name_it(layout->aside, layout->stem, ".aside");
     name_it(layout->dead, layout->stem, ".dead");

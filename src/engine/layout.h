@@ -11,6 +11,7 @@
  *                          names below is made by the process named there
  *       <tag>.part/        the checkpoint in the making; after an exchange, the
  *                          old one that it replaced
+ *       <tag>.merge/       what of it was not yet moved into a caller's <tag>/
  *       <tag>.old/         the old one, moved aside where the file system
  *                          cannot exchange
  *       <tag>.aside/       files of a caller's <tag>/ that a merge replaces
@@ -38,6 +39,7 @@ struct pawl_layout {
     char stem[PAWL_TAG_MAX + 1]; /* the tag, or what stands for a long one */
     char owner[PAWL_WORK_NAME_MAX];
     char part[PAWL_WORK_NAME_MAX];
+    char merge[PAWL_WORK_NAME_MAX];
     char old[PAWL_WORK_NAME_MAX];
     char aside[PAWL_WORK_NAME_MAX];
     char dead[PAWL_WORK_NAME_MAX];

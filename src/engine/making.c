@@ -33,7 +33,7 @@ static void prepare_spares(struct pawl_making *making)
 
 int pawl_making_begin(struct pawl_making *making,
                       const struct pawl_engine_setup *setup, uint64_t token,
-                      const char *save_dir, const char *tag,
+                      bool is_alone, const char *save_dir, const char *tag,
                       struct pawl_error *err)
 {
     bool durable = setup->config->durable;
@@ -46,12 +46,20 @@ int pawl_making_begin(struct pawl_making *making,
         rc = pawl_place_store(&making->store, setup->place, save_dir, err);
     }
     if (rc == 0) {
-        pawl_recover(&making->store, token, durable, setup->log);
+        struct pawl_recovery recovery = {
+            .store = &making->store,
+            .log = setup->log,
+            .token = token,
+            .durable = durable,
+            .ours_too = is_alone,
+        };
+        pawl_recover(&recovery);
         making->commit = (struct pawl_commit){
             .store = &making->store,
             .log = setup->log,
             .token = token,
             .durable = durable,
+            .is_alone = is_alone,
         };
         rc = pawl_commit_begin(&making->commit, tag, err);
     }

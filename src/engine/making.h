@@ -21,11 +21,12 @@ struct pawl_making {
     struct pawl_commit commit;
 };
 
-/* Clears away what dead processes left and takes the tag.  On failure
- * nothing is held. */
+/* Clears away what dead processes left and takes the tag.  `is_alone`: the
+ * engine has no other checkpoint under way, so what has its token is what it
+ * could not clear away before.  On failure nothing is held. */
 int pawl_making_begin(struct pawl_making *making,
                       const struct pawl_engine_setup *setup, uint64_t token,
-                      const char *save_dir, const char *tag,
+                      bool is_alone, const char *save_dir, const char *tag,
                       struct pawl_error *err);
 
 /* What of `path` lies below the checkpoint: "" for its own directory, NULL if

@@ -74,7 +74,7 @@ static int move_in(struct pawl_merge *merge, struct pawl_listing_item *item,
     int rc = set_aside(merge, item->path, err);
     if (rc == 0) {
         item->mark = true; /* from here on there is something to undo */
-        rc = move(merge->store, layout->part, layout->tag, item->path,
+        rc = move(merge->store, layout->merge, layout->tag, item->path,
                   PAWL_RENAME_NEW, err);
     }
     return rc;
@@ -126,10 +126,22 @@ static int check_all(struct pawl_merge *merge, struct pawl_error *err)
     return 0;
 }
 
+int pawl_merge_begin(struct pawl_merge *merge, struct pawl_error *err)
+{
+    int rc = pawl_store_rename(merge->store, merge->layout->part,
+                               merge->layout->merge, PAWL_RENAME_NEW, err);
+    merge->begun = rc == 0;
+    if (rc == 0 && merge->durable) {
+        rc = pawl_store_sync(merge->store, PAWL_WORK_DIR, err);
+    }
+    return rc;
+}
+
 int pawl_merge_run(struct pawl_merge *merge, struct pawl_error *err)
 {
     const struct pawl_layout *layout = merge->layout;
-    int rc = pawl_listing_tree(&merge->staged, merge->store, layout->part, err);
+    int rc =
+        pawl_listing_tree(&merge->staged, merge->store, layout->merge, err);
     for (size_t i = 0; rc == 0 && i < merge->staged.count; i++) {
         rc = move_in(merge, &merge->staged.items[i], err);
     }
@@ -140,7 +152,7 @@ int pawl_merge_run(struct pawl_merge *merge, struct pawl_error *err)
         rc = sync_all(merge, err);
     }
     if (rc == 0) {
-        rc = move(merge->store, layout->part, layout->tag, PAWL_MANIFEST_NAME,
+        rc = move(merge->store, layout->merge, layout->tag, PAWL_MANIFEST_NAME,
                   PAWL_RENAME_REPLACE, err);
         merge->committed = rc == 0;
     }
@@ -163,7 +175,7 @@ static int move_out(struct pawl_merge *merge,
         free(name);
         return 0;
     }
-    int rc = move(merge->store, layout->tag, layout->part, item->path,
+    int rc = move(merge->store, layout->tag, layout->merge, item->path,
                   PAWL_RENAME_NEW, err);
     if (rc < 0 && rc != PAWL_ENOENT && rc != PAWL_EEXIST) {
         return rc; /* those two: it had not moved yet */
@@ -177,13 +189,17 @@ int pawl_merge_undo(struct pawl_merge *merge, struct pawl_error *err)
 {
     int rc = 0;
     if (merge->committed) {
-        rc = move(merge->store, merge->layout->tag, merge->layout->part,
+        rc = move(merge->store, merge->layout->tag, merge->layout->merge,
                   PAWL_MANIFEST_NAME, PAWL_RENAME_NEW, err);
     }
     for (size_t i = merge->staged.count; rc == 0 && i > 0; i--) {
         if (merge->staged.items[i - 1].mark) {
             rc = move_out(merge, &merge->staged.items[i - 1], err);
         }
+    }
+    if (rc == 0 && merge->begun) {
+        rc = pawl_store_rename(merge->store, merge->layout->merge,
+                               merge->layout->part, PAWL_RENAME_NEW, err);
     }
     return rc;
 }

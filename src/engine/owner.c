@@ -229,12 +229,22 @@ static int put_claim(struct pawl_store *store, const char *claim,
     return rc;
 }
 
+static bool is_busy(enum pawl_owner_state state, bool ours_too)
+{
+    return state == PAWL_OWNER_SELF || state == PAWL_OWNER_OTHER ||
+           (state == PAWL_OWNER_OURS && !ours_too);
+}
+
 /* One attempt with the claim written: 1 taken, 0 look again, or an error. */
 static int take_once(enum pawl_owner_state *was, struct pawl_owner *from,
                      struct pawl_store *store, const struct pawl_layout *layout,
-                     const char *claim, uint64_t token, struct pawl_error *err)
+                     const char *claim, uint64_t token, bool ours_too,
+                     struct pawl_error *err)
 {
     int rc = look_at(was, from, store, layout->owner, token, err);
+    if (rc == 0 && is_busy(*was, ours_too)) {
+        rc = pawl_owner_busy(from, *was, err);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -250,7 +260,7 @@ static int take_once(enum pawl_owner_state *was, struct pawl_owner *from,
     case PAWL_OWNER_DEAD:
         return swap_in(store, layout, claim, from, token, err);
     default:
-        return pawl_owner_busy(from, *was, err);
+        break;
     }
     /* EEXIST: another took it.  ENOENT: another swept our claim away before
      * it could read whose it was. */
@@ -259,7 +269,7 @@ static int take_once(enum pawl_owner_state *was, struct pawl_owner *from,
 
 int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
                     struct pawl_store *store, const struct pawl_layout *layout,
-                    uint64_t token, struct pawl_error *err)
+                    uint64_t token, bool ours_too, struct pawl_error *err)
 {
     struct pawl_owner before = {0};
     struct pawl_owner self = {.token = token,
@@ -269,7 +279,7 @@ int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
 
     /* Most attempts that fail do so here, without a write. */
     int rc = look_at(was, &before, store, layout->owner, token, err);
-    if (rc == 0 && (*was == PAWL_OWNER_SELF || *was == PAWL_OWNER_OTHER)) {
+    if (rc == 0 && is_busy(*was, ours_too)) {
         rc = pawl_owner_busy(&before, *was, err);
     }
     if (rc < 0) {
@@ -281,7 +291,8 @@ int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
     for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
         rc = put_claim(store, claim, &self, err);
         if (rc == 0) {
-            rc = take_once(was, &before, store, layout, claim, token, err);
+            rc = take_once(was, &before, store, layout, claim, token, ours_too,
+                           err);
         }
     }
     if (rc == 0) {
@@ -303,12 +314,13 @@ int pawl_owner_drop(struct pawl_store *store, const struct pawl_layout *layout,
     return rc == PAWL_ENOENT ? 0 : rc;
 }
 
-void pawl_owner_sweep_claim(struct pawl_store *store, const char *name)
+void pawl_owner_sweep_claim(struct pawl_store *store, const char *name,
+                            uint64_t token)
 {
     enum pawl_owner_state state;
     struct pawl_owner owner;
-    if (look_at(&state, &owner, store, name, 0, NULL) == 0 &&
-        state == PAWL_OWNER_DEAD) {
+    if (look_at(&state, &owner, store, name, token, NULL) == 0 &&
+        (state == PAWL_OWNER_DEAD || state == PAWL_OWNER_OURS)) {
         pawl_store_remove(store, name, NULL);
     }
 }

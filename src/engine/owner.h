@@ -17,8 +17,8 @@
  *     what came out is looked at again: if it is not the dead one's, another
  *     was faster, and is swapped back.  Where the file system cannot swap, the
  *     claim replaces the record right after a second look.
- * `token` tells the engines of a process apart: an engine takes what it left
- * behind itself, when dropping failed, at once.
+ * `token` tells the engines of a process apart.  An engine that has nothing
+ * else under way may take what it left behind itself when dropping failed.
  */
 #ifndef PAWL_ENGINE_OWNER_H
 #define PAWL_ENGINE_OWNER_H
@@ -54,20 +54,22 @@ int pawl_owner_look(enum pawl_owner_state *state, struct pawl_owner *out,
                     struct pawl_store *store, const struct pawl_layout *layout,
                     uint64_t token, struct pawl_error *err);
 
-/* Takes the tag.  `was` tells who had it (NONE, OURS or DEAD), `from` (may be
- * NULL) is his record.  PAWL_EBUSY, naming the process and its host, if that
- * one is not provably dead; then nothing was changed. */
+/* Takes the tag.  `was` tells who had it (NONE, DEAD, or with `ours_too` also
+ * OURS), `from` (may be NULL) is his record.  PAWL_EBUSY, naming the process
+ * and its host, if that one is not provably dead; then nothing was changed. */
 int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
                     struct pawl_store *store, const struct pawl_layout *layout,
-                    uint64_t token, struct pawl_error *err);
+                    uint64_t token, bool ours_too, struct pawl_error *err);
 
 /* Gives the tag back.  What the store says; then it is still taken, by a
  * process that will be dead one day. */
 int pawl_owner_drop(struct pawl_store *store, const struct pawl_layout *layout,
                     struct pawl_error *err);
 
-/* Removes claim `name` of the work directory if who wrote it is dead. */
-void pawl_owner_sweep_claim(struct pawl_store *store, const char *name);
+/* Removes claim `name` of the work directory if who wrote it is dead, or is the
+ * engine of that token (0: none). */
+void pawl_owner_sweep_claim(struct pawl_store *store, const char *name,
+                            uint64_t token);
 
 /* Fails with PAWL_EBUSY: who makes the tag. */
 int pawl_owner_busy(const struct pawl_owner *owner, enum pawl_owner_state state,

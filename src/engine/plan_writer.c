@@ -107,13 +107,15 @@ int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
                     const char *name, size_t block_bytes, bool durable,
                     uint32_t *file_crc, struct pawl_error *err)
 {
-    struct writer to = {.block_bytes = block_bytes};
-    to.block = malloc(block_bytes);
+    uint64_t size = pawl_plan_size(plan);
+    struct writer to = {.block_bytes = size == 0 || size > block_bytes
+                                           ? block_bytes
+                                           : (size_t)size};
+    to.block = malloc(to.block_bytes);
     if (to.block == NULL) {
         return pawl_fail_nomem(err);
     }
-    int rc = pawl_spare_create(store, name, 0, pawl_plan_size(plan), &to.object,
-                               err);
+    int rc = pawl_spare_create(store, name, 0, size, &to.object, err);
     if (rc == 0) {
         rc = put_extents(&to, plan, err);
     }

@@ -55,7 +55,8 @@ static int into_a_directory(struct pawl_publish *publish,
         return rc;
     }
     publish->way = PAWL_PUBLISH_MERGE;
-    return pawl_merge_run(&publish->merge, err);
+    rc = pawl_merge_begin(&publish->merge, err);
+    return rc < 0 ? rc : pawl_merge_run(&publish->merge, err);
 }
 
 static int over_nothing(struct pawl_publish *publish, struct pawl_error *err)

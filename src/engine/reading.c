@@ -142,9 +142,9 @@ static int open_newest(struct pawl_reading *reading, struct pawl_store *store,
     return rc;
 }
 
-int pawl_reading_open(struct pawl_reading *reading, const char *load_dir,
-                      const char *tag, char tag_out[PAWL_TAG_MAX + 1],
-                      struct pawl_error *err)
+int pawl_reading_open(struct pawl_reading *reading, bool is_alone,
+                      const char *load_dir, const char *tag,
+                      char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
 {
     const struct pawl_engine_setup *setup = reading->setup;
     struct pawl_store store = {0};
@@ -153,7 +153,14 @@ int pawl_reading_open(struct pawl_reading *reading, const char *load_dir,
         return rc;
     }
     tag_out[0] = '\0';
-    pawl_recover(&store, reading->token, setup->config->durable, setup->log);
+    struct pawl_recovery recovery = {
+        .store = &store,
+        .log = setup->log,
+        .token = reading->token,
+        .durable = setup->config->durable,
+        .ours_too = is_alone,
+    };
+    pawl_recover(&recovery);
     if (tag == NULL) {
         rc = open_newest(reading, &store, load_dir, tag_out, err);
     } else {

@@ -33,10 +33,11 @@ void pawl_reading_init(struct pawl_reading *reading,
                        const struct pawl_engine_setup *setup, uint64_t token);
 void pawl_reading_fini(struct pawl_reading *reading);
 
-/* These three: as the calls of struct pawl_engine_ops. */
-int pawl_reading_open(struct pawl_reading *reading, const char *load_dir,
-                      const char *tag, char tag_out[PAWL_TAG_MAX + 1],
-                      struct pawl_error *err);
+/* These three: as the calls of struct pawl_engine_ops.  `is_alone`: the engine
+ * has no checkpoint under way. */
+int pawl_reading_open(struct pawl_reading *reading, bool is_alone,
+                      const char *load_dir, const char *tag,
+                      char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err);
 int pawl_reading_load(struct pawl_reading *reading, const char *path,
                       unsigned flags, struct pawl_state **out,
                       struct pawl_error *err);

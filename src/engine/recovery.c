@@ -15,7 +15,7 @@
 #include <time.h>
 
 /* What there is of a tag, and what the steps share. */
-struct recovery {
+struct tag_recovery {
     struct pawl_store *store;
     const struct pawl_layout *layout;
     struct pawl_log *log;
@@ -49,7 +49,7 @@ static int read_manifest(struct pawl_manifest *out, bool *has,
     return rc;
 }
 
-static int look(struct recovery *r, struct pawl_error *err)
+static int look(struct tag_recovery *r, struct pawl_error *err)
 {
     struct pawl_manifest manifest = {0};
     int rc = is_dir(r->store, r->layout->tag, err);
@@ -64,7 +64,7 @@ static int look(struct recovery *r, struct pawl_error *err)
     return rc;
 }
 
-static int sync_names(struct recovery *r, struct pawl_error *err)
+static int sync_names(struct tag_recovery *r, struct pawl_error *err)
 {
     if (!r->durable) {
         return 0;
@@ -76,13 +76,13 @@ static int sync_names(struct recovery *r, struct pawl_error *err)
 /* ---- the steps --------------------------------------------------------- */
 
 /* A checkpoint that was replaced, or is being deleted. */
-static int delete_old(struct recovery *r, const char *dir,
+static int delete_old(struct tag_recovery *r, const char *dir,
                       struct pawl_error *err)
 {
     return pawl_scrap(r->store, r->layout, dir, r->log, err);
 }
 
-static int step_old(struct recovery *r, struct pawl_error *err)
+static int step_old(struct tag_recovery *r, struct pawl_error *err)
 {
     if (r->has_manifest) {
         return delete_old(r, r->layout->old, err);
@@ -98,7 +98,7 @@ static int step_old(struct recovery *r, struct pawl_error *err)
     return rc < 0 ? rc : look(r, err);
 }
 
-static int finish_merge(struct recovery *r,
+static int finish_merge(struct tag_recovery *r,
                         const struct pawl_manifest *manifest,
                         struct pawl_error *err)
 {
@@ -122,7 +122,7 @@ static int finish_merge(struct recovery *r,
     return rc;
 }
 
-static int step_part(struct recovery *r, struct pawl_error *err)
+static int step_part(struct tag_recovery *r, struct pawl_error *err)
 {
     struct pawl_manifest staged = {0};
     bool has_staged = false;
@@ -131,17 +131,28 @@ static int step_part(struct recovery *r, struct pawl_error *err)
     if (rc == 0 && has_staged && r->has_manifest &&
         staged.sequence < r->sequence) {
         rc = delete_old(r, r->layout->part, err);
-    } else if (rc == 0 && has_staged && r->has_dir && !r->has_manifest) {
+    }
+    pawl_manifest_fini(&staged);
+    return rc < 0 ? rc : pawl_tree_remove(r->store, r->layout->part, err);
+}
+
+static int step_merge(struct tag_recovery *r, struct pawl_error *err)
+{
+    struct pawl_manifest staged = {0};
+    bool has_staged = false;
+    int rc =
+        read_manifest(&staged, &has_staged, r->store, r->layout->merge, err);
+    if (rc == 0 && has_staged && r->has_dir && !r->has_manifest) {
         rc = finish_merge(r, &staged, err);
         if (rc == PAWL_ECORRUPT) { /* a file is gone: it cannot be finished */
             rc = 0;
         }
     }
     pawl_manifest_fini(&staged);
-    return rc < 0 ? rc : pawl_tree_remove(r->store, r->layout->part, err);
+    return rc < 0 ? rc : pawl_tree_remove(r->store, r->layout->merge, err);
 }
 
-static int step_aside(struct recovery *r, struct pawl_error *err)
+static int step_aside(struct tag_recovery *r, struct pawl_error *err)
 {
     struct pawl_listing tree = {0};
     int rc = pawl_listing_tree(&tree, r->store, r->layout->aside, err);
@@ -169,8 +180,14 @@ static int step_aside(struct recovery *r, struct pawl_error *err)
 
 /* Which of the tag's names the work directory has. */
 struct leftovers {
-    bool old, part, aside, dead, latest, file;
+    bool old, part, merge, aside, dead, latest, file;
 };
+
+static bool has_dirs(const struct leftovers *there)
+{
+    return there->old || there->part || there->merge || there->aside ||
+           there->dead;
+}
 
 static int find_leftovers(struct leftovers *out, struct pawl_store *store,
                           const struct pawl_layout *layout,
@@ -180,9 +197,10 @@ static int find_leftovers(struct leftovers *out, struct pawl_store *store,
         const char *name;
         bool *there;
     } names[] = {
-        {layout->old, &out->old},       {layout->part, &out->part},
-        {layout->aside, &out->aside},   {layout->dead, &out->dead},
-        {layout->latest, &out->latest}, {layout->file, &out->file},
+        {layout->old, &out->old},     {layout->part, &out->part},
+        {layout->merge, &out->merge}, {layout->aside, &out->aside},
+        {layout->dead, &out->dead},   {layout->latest, &out->latest},
+        {layout->file, &out->file},
     };
     struct pawl_listing work = {0};
     int rc = pawl_listing_dir(&work, store, PAWL_WORK_DIR, err);
@@ -196,7 +214,7 @@ static int find_leftovers(struct leftovers *out, struct pawl_store *store,
     return rc == PAWL_ENOENT ? 0 : rc;
 }
 
-static int clear_dirs(struct recovery *r, const struct leftovers *there,
+static int clear_dirs(struct tag_recovery *r, const struct leftovers *there,
                       struct pawl_error *err)
 {
     int rc = look(r, err);
@@ -206,7 +224,10 @@ static int clear_dirs(struct recovery *r, const struct leftovers *there,
     if (rc == 0 && there->part) {
         rc = step_part(r, err);
     }
-    if (rc == 0 && there->aside) {
+    if (rc == 0 && there->merge) {
+        rc = step_merge(r, err);
+    }
+    if (rc == 0 && (there->aside || there->merge)) { /* a merge makes it */
         rc = step_aside(r, err);
     }
     if (rc == 0 && there->dead) {
@@ -218,7 +239,7 @@ static int clear_dirs(struct recovery *r, const struct leftovers *there,
 int pawl_recover_tag(struct pawl_store *store, const struct pawl_layout *layout,
                      bool durable, struct pawl_log *log, struct pawl_error *err)
 {
-    struct recovery r = {
+    struct tag_recovery r = {
         .store = store, .layout = layout, .log = log, .durable = durable};
     struct leftovers there = {0};
     int rc = find_leftovers(&there, store, layout, err);
@@ -228,7 +249,7 @@ int pawl_recover_tag(struct pawl_store *store, const struct pawl_layout *layout,
     if (rc == 0 && there.file) {
         rc = pawl_store_remove(store, layout->file, err);
     }
-    if (rc == 0 && (there.old || there.part || there.aside || there.dead)) {
+    if (rc == 0 && has_dirs(&there)) {
         rc = clear_dirs(&r, &there, err);
     }
     return rc;
@@ -261,11 +282,12 @@ static void log_whose(struct pawl_log *log, const struct pawl_layout *layout,
 static void find_tag(struct pawl_layout *layout, struct pawl_store *store,
                      const struct pawl_owner *from)
 {
-    const char *dirs[] = {layout->dead, layout->old, layout->part};
+    const char *dirs[] = {layout->dead, layout->old, layout->part,
+                          layout->merge};
     struct pawl_layout found;
     pawl_layout_init(&found, from->tag);
     bool ok = strcmp(found.stem, layout->stem) == 0;
-    for (size_t i = 0; !ok && i < 3; i++) {
+    for (size_t i = 0; !ok && i < sizeof(dirs) / sizeof(*dirs); i++) {
         struct pawl_manifest manifest = {0};
         if (pawl_manifest_read(&manifest, store, dirs[i], NULL) == 0) {
             pawl_layout_init(&found, manifest.tag);
@@ -278,49 +300,53 @@ static void find_tag(struct pawl_layout *layout, struct pawl_store *store,
     }
 }
 
-/* Whether to try: what lives is left alone, this engine's own work too.  Owner
- * and leftovers are looked at again, since the list may be old, and taking a
- * tag for nothing would keep others from it. */
-static bool is_abandoned(struct pawl_store *store,
-                         const struct pawl_layout *layout, uint64_t token,
-                         struct pawl_log *log)
+/* Whether to try: what lives is left alone.  Owner and leftovers are looked at
+ * again, since the list may be old, and taking a tag for nothing would keep
+ * others from it. */
+static bool is_abandoned(const struct pawl_recovery *recovery,
+                         const struct pawl_layout *layout)
 {
     enum pawl_owner_state state;
     struct leftovers there = {0};
     struct pawl_error err;
-    int rc = pawl_owner_look(&state, NULL, store, layout, token, &err);
+    int rc = pawl_owner_look(&state, NULL, recovery->store, layout,
+                             recovery->token, &err);
     if (rc == 0 && state == PAWL_OWNER_NONE) {
-        rc = find_leftovers(&there, store, layout, &err);
+        rc = find_leftovers(&there, recovery->store, layout, &err);
     }
     if (rc < 0) {
-        pawl_log_line(log, PAWL_LOG_WARNING, "cannot tell who makes '%s': %s",
-                      layout->tag, err.message);
+        pawl_log_line(recovery->log, PAWL_LOG_WARNING,
+                      "cannot tell who makes '%s': %s", layout->tag,
+                      err.message);
         return false;
     }
-    return state == PAWL_OWNER_DEAD || there.old || there.part || there.aside ||
-           there.dead || there.latest || there.file;
+    return state == PAWL_OWNER_DEAD ||
+           (state == PAWL_OWNER_OURS && recovery->ours_too) ||
+           has_dirs(&there) || there.latest || there.file;
 }
 
-static void recover_stem(struct pawl_store *store, const char *stem,
-                         uint64_t token, bool durable, struct pawl_log *log)
+static void recover_stem(const struct pawl_recovery *recovery, const char *stem)
 {
+    struct pawl_store *store = recovery->store;
+    struct pawl_log *log = recovery->log;
     struct pawl_layout layout;
     struct pawl_owner from;
     struct pawl_error err;
     enum pawl_owner_state was;
 
     pawl_layout_init(&layout, stem);
-    if (!is_abandoned(store, &layout, token, log)) {
+    if (!is_abandoned(recovery, &layout)) {
         return;
     }
-    int rc = pawl_owner_take(&was, &from, store, &layout, token, &err);
+    int rc = pawl_owner_take(&was, &from, store, &layout, recovery->token,
+                             recovery->ours_too, &err);
     if (rc == PAWL_EBUSY) {
         return; /* another was faster */
     }
     if (rc == 0) {
         find_tag(&layout, store, &from);
         log_whose(log, &layout, was, &from);
-        rc = pawl_recover_tag(store, &layout, durable, log, &err);
+        rc = pawl_recover_tag(store, &layout, recovery->durable, log, &err);
         int dropped = pawl_owner_drop(store, &layout, rc == 0 ? &err : NULL);
         rc = rc == 0 ? dropped : rc;
     }
@@ -342,24 +368,24 @@ static bool seen_before(const struct pawl_listing *work, size_t index)
     return false;
 }
 
-void pawl_recover(struct pawl_store *store, uint64_t token, bool durable,
-                  struct pawl_log *log)
+void pawl_recover(const struct pawl_recovery *recovery)
 {
     struct pawl_listing work = {0};
     struct pawl_error err;
-    int rc = pawl_listing_dir(&work, store, PAWL_WORK_DIR, &err);
+    int rc = pawl_listing_dir(&work, recovery->store, PAWL_WORK_DIR, &err);
     if (rc < 0 && rc != PAWL_ENOENT) {
-        pawl_log_line(log, PAWL_LOG_WARNING, "cannot look for leftovers: %s",
-                      err.message);
+        pawl_log_line(recovery->log, PAWL_LOG_WARNING,
+                      "cannot look for leftovers: %s", err.message);
     }
     for (size_t i = 0; i < work.count; i++) {
         char *entry = work.items[i].path;
         if (pawl_layout_is_claim(entry)) {
             char name[PAWL_WORK_NAME_MAX];
             snprintf(name, sizeof(name), PAWL_WORK_DIR "/%s", entry);
-            pawl_owner_sweep_claim(store, name);
+            pawl_owner_sweep_claim(recovery->store, name,
+                                   recovery->ours_too ? recovery->token : 0);
         } else if (pawl_layout_stem(entry) && !seen_before(&work, i)) {
-            recover_stem(store, entry, token, durable, log);
+            recover_stem(recovery, entry);
         }
     }
     pawl_listing_fini(&work);

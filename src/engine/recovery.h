@@ -9,9 +9,10 @@
  *   .old and no <tag>             the old checkpoint moves back
  *   .old and a whole <tag>        the old one is deleted
  *   .part older than <tag>        an exchange was done: the old one is deleted
- *   .part with a manifest, and    a merge was under way: it is finished
- *     <tag> without
  *   any other .part               was never committed: removed
+ *   .merge with a manifest        a merge was under way: it is finished, unless
+ *                                 a file is gone by now
+ *   any other .merge              a merge was done: removed
  *   .aside and a whole <tag>      a merge was done: removed
  *   .aside otherwise              its files move back
  *   .dead                         deleted to the end
@@ -30,10 +31,18 @@ int pawl_recover_tag(struct pawl_store *store, const struct pawl_layout *layout,
                      bool durable, struct pawl_log *log,
                      struct pawl_error *err);
 
+struct pawl_recovery {
+    struct pawl_store *store; /* rooted at the save_dir or load_dir */
+    struct pawl_log *log;
+    uint64_t token; /* of the engine: see owner.h */
+    bool durable;
+    bool ours_too; /* the engine has nothing under way: what has its token is
+                      what it could not clear away before */
+};
+
 /* Does it for all tags whose owners are dead.  Never fails: what could not be
  * done is logged, and left to the next.  A store that cannot be written is
  * fine. */
-void pawl_recover(struct pawl_store *store, uint64_t token, bool durable,
-                  struct pawl_log *log);
+void pawl_recover(const struct pawl_recovery *recovery);
 
 #endif

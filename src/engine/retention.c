@@ -55,7 +55,7 @@ static void drop(const struct pawl_retention *retention, const char *tag)
     enum pawl_owner_state was;
     pawl_layout_init(&layout, tag);
     int rc = pawl_owner_take(&was, NULL, retention->store, &layout,
-                             retention->token, &err);
+                             retention->token, false, &err);
     if (rc == PAWL_EBUSY) {
         return; /* someone makes it anew */
     }

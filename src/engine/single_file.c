@@ -83,7 +83,7 @@ static int save_in(struct pawl_state *state, const struct pawl_saving *how,
         rc = check_target(store, name, err);
     }
     if (rc == 0) {
-        rc = pawl_owner_take(&was, NULL, store, &layout, how->token, err);
+        rc = pawl_owner_take(&was, NULL, store, &layout, how->token, true, err);
     }
     if (rc < 0) {
         return rc;

@@ -18,7 +18,7 @@ static int is_half(struct pawl_store *store, const struct pawl_layout *layout,
                    struct pawl_error *err)
 {
     char name[PAWL_WORK_NAME_MAX + sizeof("/" PAWL_MANIFEST_NAME)];
-    snprintf(name, sizeof(name), "%s/%s", layout->part, PAWL_MANIFEST_NAME);
+    snprintf(name, sizeof(name), "%s/%s", layout->merge, PAWL_MANIFEST_NAME);
     return pawl_object_exists(store, name, NULL, err);
 }
 
