@@ -27,9 +27,10 @@ struct pawl_loading {
 
 /* Reads the file.  A lazy load compares the size with the manifest, not the
  * checksum of the whole file, which would read it all (but with
- * PAWL_LOAD_VERIFY); each storage's own is compared when it is read.  Files of a format without such (all but torch's
- * zip) are read all the same.  `size_out` gets the file's size.
- * PAWL_ENOENT, PAWL_EFORMAT, PAWL_ECORRUPT, and what the store says. */
+ * PAWL_LOAD_VERIFY); each storage's own is compared when it is read.  Files of
+ * a format without such (all but torch's zip) are read all the same. `size_out`
+ * gets the file's size. PAWL_ENOENT, PAWL_EFORMAT, PAWL_ECORRUPT, and what the
+ * store says. */
 int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
                    uint64_t *size_out, struct pawl_error *err);
 
