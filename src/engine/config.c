@@ -71,8 +71,7 @@ static int take_string(void *field, const char *key, json_t *value,
                        struct pawl_error *err)
 {
     const char *text = json_string_value(value);
-    if (text == NULL || text[0] == '\0' ||
-        strlen(text) != json_string_length(value)) {
+    if (text == NULL || text[0] == '\0') {
         return bad(err, key, "a string that is not empty");
     }
     *(const char **)field = text;
