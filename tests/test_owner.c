@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_owner.c - tags that are taken, given back, left by the dead, and fought
+ * over. */
+#include "engine/owner.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/object.h"
+#include "engine_fixture.h"
+
+enum { MINE = 1, OTHER_ENGINE = 2 };
+
+struct stage {
+    struct engine_fixture *fix;
+    struct pawl_store *store;
+    struct pawl_layout layout;
+};
+
+static int set_up(void **state)
+{
+    struct stage *stage = calloc(1, sizeof(*stage));
+    stage->fix = engine_fixture_new("{}", false);
+    stage->store = &stage->fix->store;
+    pawl_layout_init(&stage->layout, "one");
+    *state = stage;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct stage *stage = *state;
+    engine_fixture_free(stage->fix);
+    free(stage);
+    return 0;
+}
+
+static int take(struct stage *stage, uint64_t token, enum pawl_owner_state *was,
+                struct pawl_owner *from, struct pawl_error *err)
+{
+    return pawl_owner_take(was, from, stage->store, &stage->layout, token, true,
+                           err);
+}
+
+static enum pawl_owner_state look(struct stage *stage, uint64_t token,
+                                  struct pawl_owner *out)
+{
+    enum pawl_owner_state state;
+    assert_int_equal(
+        pawl_owner_look(&state, out, stage->store, &stage->layout, token, NULL),
+        0);
+    return state;
+}
+
+static void test_take_and_drop(void **state)
+{
+    struct stage *stage = *state;
+    enum pawl_owner_state was;
+    struct pawl_owner owner;
+    struct pawl_error err;
+    assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_NONE);
+    assert_int_equal(take(stage, MINE, &was, NULL, &err), 0);
+    assert_int_equal(was, PAWL_OWNER_NONE);
+    assert_int_equal(look(stage, MINE, &owner), PAWL_OWNER_OURS);
+    assert_string_equal(owner.tag, "one");
+    assert_int_equal(owner.process.pid, getpid());
+    assert_true(owner.created_unix_ms > UINT64_C(1600000000000));
+
+    assert_int_equal(look(stage, OTHER_ENGINE, NULL), PAWL_OWNER_SELF);
+    assert_failed(take(stage, OTHER_ENGINE, &was, NULL, &err), PAWL_EBUSY, &err,
+                  "this process");
+    assert_failed(pawl_owner_take(&was, NULL, stage->store, &stage->layout,
+                                  MINE, false, &err),
+                  PAWL_EBUSY, &err, "this process");
+    assert_int_equal(take(stage, MINE, &was, NULL, &err), 0);
+    assert_int_equal(was, PAWL_OWNER_OURS);
+    assert_int_equal(pawl_owner_drop(stage->store, &stage->layout, &err), 0);
+    assert_int_equal(pawl_owner_drop(stage->store, &stage->layout, &err), 0);
+    assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_NONE);
+    assert_int_equal(run_count(stage->fix, ".pawl"), 0); /* no claims left */
+}
+
+static void test_the_dead(void **state)
+{
+    struct stage *stage = *state;
+    enum pawl_owner_state was;
+    struct pawl_owner from;
+    struct pawl_error err;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(take(stage, MINE, &was, NULL, NULL) == 0 ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    assert_int_equal(look(stage, MINE, &from), PAWL_OWNER_DEAD);
+    assert_int_equal(take(stage, MINE, &was, &from, &err), 0);
+    assert_int_equal(was, PAWL_OWNER_DEAD);
+    assert_int_equal(from.process.pid, pid);
+    assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_OURS);
+    assert_int_equal(run_count(stage->fix, ".pawl"), 1);
+}
+
+/* A child has its parent's token, and is another process all the same. */
+static void test_a_child_is_another(void **state)
+{
+    struct stage *stage = *state;
+    enum pawl_owner_state was;
+    assert_int_equal(take(stage, MINE, &was, NULL, NULL), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        bool ok = look(stage, MINE, NULL) == PAWL_OWNER_OTHER &&
+                  take(stage, MINE, &was, NULL, NULL) == PAWL_EBUSY;
+        _exit(ok ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+static void put_record(struct stage *stage, const char *text)
+{
+    run_write(stage->fix, stage->layout.owner, text, strlen(text));
+}
+
+static void test_other_hosts_are_never_dead(void **state)
+{
+    struct stage *stage = *state;
+    enum pawl_owner_state was;
+    struct pawl_error err;
+    put_record(stage, "{\"tag\": \"one\", \"pid\": 4711, \"start_ticks\": 1, "
+                      "\"pid_ns\": 1, \"hostname\": \"node7\", "
+                      "\"machine_id\": \"m\", \"boot_id\": \"b\", "
+                      "\"token\": \"1\", \"created_unix_ms\": 1}");
+    assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_OTHER);
+    assert_failed(take(stage, MINE, &was, NULL, &err), PAWL_EBUSY, &err,
+                  "process 4711 on 'node7'");
+    put_record(stage, "{}"); /* says nothing, so it proves nothing */
+    assert_int_equal(take(stage, MINE, &was, NULL, &err), PAWL_EBUSY);
+}
+
+/* Records are renamed to their place whole: what is none was never finished. */
+static void test_rubbish_is_dead(void **state)
+{
+    struct stage *stage = *state;
+    const char *texts[] = {"", "{", "[]", "{\"tag\": \"one\"", "\xff\xfe"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        enum pawl_owner_state was;
+        put_record(stage, texts[i]);
+        assert_int_equal(take(stage, MINE, &was, NULL, NULL), 0);
+        assert_int_equal(was, PAWL_OWNER_DEAD);
+        assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_OURS);
+        pawl_owner_drop(stage->store, &stage->layout, NULL);
+    }
+}
+
+static void test_claims_of_the_dead_are_swept(void **state)
+{
+    struct stage *stage = *state;
+    const char *claim = ".pawl/one.0123456789abcdef.claim";
+    enum pawl_owner_state was;
+    run_write(stage->fix, claim, "", 0);
+    pawl_owner_sweep_claim(stage->store, claim, 0);
+    assert_false(run_has(stage->fix, claim));
+
+    assert_int_equal(take(stage, MINE, &was, NULL, NULL), 0);
+    assert_int_equal(pawl_store_rename(stage->store, stage->layout.owner, claim,
+                                       PAWL_RENAME_NEW, NULL),
+                     0);
+    pawl_owner_sweep_claim(stage->store, claim, 0);
+    pawl_owner_sweep_claim(stage->store, claim, OTHER_ENGINE);
+    assert_true(run_has(stage->fix, claim));
+    pawl_owner_sweep_claim(stage->store, claim, MINE);
+    assert_false(run_has(stage->fix, claim));
+}
+
+/* ---- fights -------------------------------------------------------------- */
+
+enum { FIGHTERS = 6, ROUNDS = 40 };
+
+/* Waits for the signal, takes, tells the outcome, and holds until it may end.
+ */
+static void fight(struct stage *stage, int start_fd, int result_fd)
+{
+    enum pawl_owner_state was;
+    char byte;
+    if (read(start_fd, &byte, 1) != 0) { /* the end of the pipe */
+        _exit(2);
+    }
+    int rc = take(stage, (uint64_t)getpid(), &was, NULL, NULL);
+    char result = rc == 0 ? 'w' : rc == PAWL_EBUSY ? 'l' : 'e';
+    if (write(result_fd, &result, 1) != 1) {
+        _exit(2);
+    }
+    for (;;) {
+        pause();
+    }
+}
+
+/* All take at the same moment; exactly one wins. */
+static void fight_once(struct stage *stage)
+{
+    int start[2];
+    int result[2];
+    pid_t pids[FIGHTERS];
+    unsigned winners = 0;
+    assert_int_equal(pipe(start), 0);
+    assert_int_equal(pipe(result), 0);
+    for (size_t i = 0; i < FIGHTERS; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            close(start[1]);
+            fight(stage, start[0], result[1]);
+        }
+    }
+    close(start[0]);
+    close(start[1]);
+    for (size_t i = 0; i < FIGHTERS; i++) {
+        char how = 'e';
+        assert_int_equal(read(result[0], &how, 1), 1);
+        assert_int_not_equal(how, 'e');
+        winners += how == 'w';
+    }
+    for (size_t i = 0; i < FIGHTERS; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    close(result[0]);
+    close(result[1]);
+    assert_int_equal(winners, 1);
+}
+
+static void test_fight_for_a_free_tag(void **state)
+{
+    struct stage *stage = *state;
+    for (int i = 0; i < ROUNDS; i++) {
+        fight_once(stage);
+        pawl_store_remove(stage->store, stage->layout.owner, NULL);
+    }
+}
+
+/* The record of round N's winner, dead by then, is what round N+1 fights
+ * for. */
+static void test_fight_for_a_dead_ones_tag(void **state)
+{
+    struct stage *stage = *state;
+    for (int i = 0; i < ROUNDS; i++) {
+        fight_once(stage);
+        assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_DEAD);
+        assert_int_equal(run_count(stage->fix, ".pawl"), 1);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_take_and_drop),
+        TEST(test_the_dead),
+        TEST(test_a_child_is_another),
+        TEST(test_other_hosts_are_never_dead),
+        TEST(test_rubbish_is_dead),
+        TEST(test_claims_of_the_dead_are_swept),
+        TEST(test_fight_for_a_free_tag),
+        TEST(test_fight_for_a_dead_ones_tag),
+    };
+    return cmocka_run_group_tests_name("owner", tests, NULL, NULL);
+}
