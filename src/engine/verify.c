@@ -90,9 +90,13 @@ static int check_named(const struct pawl_verifier *verifier, const char *dir,
     }
     if (rc == 0 && !full) {
         rc = pawl_state_file_probe(&format, file, verifier->formats, err);
-    }
-    if (rc == 0 && format != NULL) {
-        return check_structure(file, format, false, err);
+        if (rc == 0 && format != NULL) {
+            return check_structure(file, format, false, err);
+        }
+        if (rc == 0) {
+            rc = pawl_fail(err, PAWL_EFORMAT, 0,
+                           "'%s' is not a file that Pawl can read", file->name);
+        }
     }
     pawl_state_file_close(file);
     return rc;
