@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "golden_zip64.h"
 #include "memory_source.h"
 #include "show_value.h"
 #include "torch_pickles.h"
@@ -467,6 +468,66 @@ static void test_lazy(void **state)
     free(got);
 }
 
+/* ---- beyond 4 GiB ------------------------------------------------------ */
+
+static unsigned hex_digit(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10;
+}
+
+/* What torch wrote around 8 GiB of zeros, and the zeros. */
+static int read_huge(void *ctx, uint64_t offset, void *dst, size_t len,
+                     struct pawl_error *err)
+{
+    unsigned char *bytes = dst;
+    (void)ctx;
+    (void)err;
+    memset(bytes, 0, len);
+    for (size_t i = 0; i < sizeof(golden_zip64) / sizeof(golden_zip64[0]);
+         i++) {
+        const char *hex = golden_zip64[i].hex;
+        size_t piece_len = strlen(hex) / 2;
+        for (size_t j = 0; j < piece_len; j++) {
+            uint64_t at = golden_zip64[i].offset + j;
+            if (at >= offset && at - offset < len) {
+                bytes[at - offset] =
+                    (unsigned char)(hex_digit(hex[2 * j]) << 4 |
+                                    hex_digit(hex[2 * j + 1]));
+            }
+        }
+    }
+    return 0;
+}
+
+static void test_huge(void **state)
+{
+    const size_t last = sizeof(golden_zip64) / sizeof(golden_zip64[0]) - 1;
+    uint64_t size =
+        golden_zip64[last].offset + strlen(golden_zip64[last].hex) / 2;
+    struct pawl_source source = {read_huge, NULL, size, "huge.pt"};
+    struct pawl_state *values = NULL;
+    struct pawl_error err = {0};
+    static const int64_t zeros[5] = {0};
+    int64_t got[5] = {1, 1, 1, 1, 1};
+    (void)state;
+    if (pawl_torch_read(&values, &source, NULL, &err) < 0) {
+        fail_msg("%s", err.message);
+    }
+    const struct pawl_value *root = pawl_state_root(values);
+    char *shown = show_value(root);
+    assert_string_equal(shown, "{'a': tensor(float32 (3) (1) +0 s0), "
+                               "'b': tensor(uint8 (4563402752) (1) +0 s1), "
+                               "'c': tensor(int64 (5) (1) +0 s2), "
+                               "'d': tensor(uint8 (4563402752) (1) +0 s3), "
+                               "'e': tensor(float32 (0) (1) +0 s4)}");
+    free(shown);
+    /* Its header lies beyond 4 GiB. */
+    const struct pawl_tensor *c = pawl_get_tensor(pawl_lookup(root, "c"));
+    assert_int_equal(pawl_storage_read(c->storage, got, sizeof(got), &err), 0);
+    assert_memory_equal(got, zeros, sizeof(got));
+    pawl_state_free(values);
+}
+
 /* ---- threads ----------------------------------------------------------- */
 
 enum { THREADS = 4, STORAGES = 32, WORDS = 4096 };
@@ -546,6 +607,7 @@ int main(void)
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_lazy),
+        cmocka_unit_test(test_huge),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
