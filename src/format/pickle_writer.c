@@ -27,6 +27,7 @@ enum frame_kind {
     FRAME_DICT,         /* pairs, as it batches a dict */
     FRAME_PAIRS,        /* pairs, as it batches an iterator */
     FRAME_TUPLE,        /* items */
+    FRAME_ARGS,         /* likewise, of arguments that are never in the memo */
     FRAME_ORDERED_DICT, /* step by step */
     FRAME_OBJECT        /* step by step */
 };
@@ -103,17 +104,18 @@ static int begin_dict(struct walk *w, const struct pawl_value *value)
     return value->as.dict.count == 0 ? 0 : push(w, FRAME_DICT, value);
 }
 
-static int begin_tuple(struct walk *w, const struct pawl_value *value)
+static int begin_items(struct walk *w, enum frame_kind kind,
+                       const struct pawl_value *tuple)
 {
-    if (value->as.seq.count == 0) {
+    if (tuple->as.seq.count == 0) {
         pawl_emit_op(&w->p, PICKLE_EMPTY_TUPLE);
         return 0;
     }
-    int rc = begin_late(w, value);
-    if (value->as.seq.count > 3) {
+    int rc = begin_late(w, tuple);
+    if (tuple->as.seq.count > 3) {
         pawl_emit_op(&w->p, PICKLE_MARK);
     }
-    return rc < 0 ? rc : push(w, FRAME_TUPLE, value);
+    return rc < 0 ? rc : push(w, kind, tuple);
 }
 
 static int begin_set(struct walk *w, const struct pawl_value *value)
@@ -163,7 +165,7 @@ static int save(struct walk *w, const struct pawl_value *value)
     case PAWL_KIND_LIST:
         return begin_list(w, value);
     case PAWL_KIND_TUPLE:
-        return begin_tuple(w, value);
+        return begin_items(w, FRAME_TUPLE, value);
     case PAWL_KIND_SET:
     case PAWL_KIND_FROZENSET:
         return begin_set(w, value);
@@ -239,12 +241,16 @@ static int advance_batch(struct walk *w)
     return rc;
 }
 
-static void end_tuple(struct walk *w, const struct pawl_value *tuple)
+static void end_tuple(struct walk *w, enum frame_kind kind,
+                      const struct pawl_value *tuple)
 {
     struct pawl_pickler *p = &w->p;
     size_t count = tuple->as.seq.count;
     w->depth--;
-    if (p->marks[tuple->id] == 0) {
+    if (kind == FRAME_ARGS) {
+        pawl_emit_tuple(p, count);
+        pawl_emit_put(p, NULL);
+    } else if (p->marks[tuple->id] == 0) {
         pawl_emit_tuple(p, count);
         end_late(p, tuple, PICKLE_POP, 0);
     } else if (count <= 3) {
@@ -258,11 +264,12 @@ static int advance_tuple(struct walk *w)
 {
     size_t depth = w->depth;
     const struct pawl_value *tuple = w->frames[depth - 1].value;
+    enum frame_kind kind = w->frames[depth - 1].kind;
     int rc = 0;
     while (rc == 0 && w->depth == depth) {
         size_t at = w->frames[depth - 1].at++;
         if (at == tuple->as.seq.count) {
-            end_tuple(w, tuple);
+            end_tuple(w, kind, tuple);
             return 0;
         }
         rc = save(w, tuple->as.seq.items[at]);
@@ -280,6 +287,16 @@ static int save_or(struct walk *w, const struct pawl_value *value,
     }
     pawl_emit_op(&w->p, otherwise);
     return 0;
+}
+
+/* The pickler cuts the arguments of NEWOBJ out of a longer tuple, a new one
+ * each time: an object that is begun again inside itself has others there. */
+static int save_args(struct walk *w, const struct pawl_object *object)
+{
+    if (object->how == PAWL_NEWOBJ && object->args != NULL) {
+        return begin_items(w, FRAME_ARGS, object->args);
+    }
+    return save_or(w, object->args, PICKLE_EMPTY_TUPLE);
 }
 
 /* State or attributes; the BUILD comes in the next step. */
@@ -335,7 +352,7 @@ static int advance_object(struct walk *w)
     case 0:
         return save(w, object->callable);
     case 1:
-        return save_or(w, object->args, PICKLE_EMPTY_TUPLE);
+        return save_args(w, object);
     case 2:
         return object->how == PAWL_NEWOBJ_EX
                    ? save_or(w, object->kwargs, PICKLE_EMPTY_DICT)
@@ -361,6 +378,7 @@ static int advance(struct walk *w)
 {
     switch (w->frames[w->depth - 1].kind) {
     case FRAME_TUPLE:
+    case FRAME_ARGS:
         return advance_tuple(w);
     case FRAME_ORDERED_DICT:
         return advance_ordered_dict(w);
