@@ -443,6 +443,14 @@ def namedtuples(rng):
 
 
 @case
+def namedtuple_in_itself(rng):
+    p = Point([], {})
+    p.x.append(p)
+    p.y["again"] = [p, p.x]
+    return [p, p]
+
+
+@case
 def subclasses_of_builtins(rng):
     d, o = MyDict(a=1), MyOrdered(b=2)
     d.attr, o.attr = 1, 2
