@@ -198,6 +198,8 @@ int try_save(struct engine_fixture *fix, const char *name, int64_t number,
     struct pawl_state *state = numbered_state(number, 1000);
     int rc = pawl_engine_save(fix->engine, state,
                               engine_fixture_path(fix, name), err);
+    pawl_engine_fence(fix->engine,
+                      NULL); /* a lazy engine reads it until then */
     pawl_state_free(state);
     return rc;
 }

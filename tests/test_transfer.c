@@ -77,7 +77,7 @@ static struct pawl_plan *random_plan(uint64_t seed)
 }
 
 static struct pawl_transfer *start(struct fixture *f, struct pawl_plan *plan,
-                                   uint64_t rate)
+                                   struct pawl_rate *rate)
 {
     struct pawl_transfer *transfer = NULL;
     struct pawl_object_handle object;
@@ -105,7 +105,6 @@ static int run_threads(struct pawl_transfer *transfer,
         pthread_create(&threads[i], NULL, copy_thread, transfer);
     }
     int rc = pawl_transfer_drain(transfer, true, result, err);
-    pawl_transfer_wait_copied(transfer);
     for (int i = 0; i < 3; i++) {
         pthread_join(threads[i], NULL);
     }
@@ -135,7 +134,7 @@ static void check_plan(struct fixture *f, uint64_t seed, bool threads)
     size_t len = 0;
     struct pawl_plan *reference = random_plan(seed);
     unsigned char *expected = plan_file_bytes(reference, &len);
-    struct pawl_transfer *transfer = start(f, random_plan(seed), 0);
+    struct pawl_transfer *transfer = start(f, random_plan(seed), NULL);
     struct pawl_written result;
     int rc = threads ? run_threads(transfer, &result, NULL)
                      : pawl_transfer_run(transfer, true, &result, NULL);
@@ -211,7 +210,7 @@ static void check_failure(bool threads, int writes_left)
     begin(&f, 4096, 3);
     struct failing_object object = {writes_left, true};
     struct pawl_object_handle handle = {&failing_ops, &object};
-    struct pawl_transfer_options options = {f.staging, f.writers, 0, 10000};
+    struct pawl_transfer_options options = {f.staging, f.writers, NULL, 10000};
     struct pawl_transfer *transfer = NULL;
     struct pawl_written result;
     struct pawl_error err;
@@ -245,7 +244,7 @@ static void test_no_block_comes_back(void **state)
     struct pawl_object_handle object;
     pawl_store_open(&f.store, "file", PAWL_STORE_CREATE, 0, &object, NULL,
                     NULL);
-    struct pawl_transfer_options options = {f.staging, f.writers, 0, 30};
+    struct pawl_transfer_options options = {f.staging, f.writers, NULL, 30};
     struct pawl_transfer *transfer = NULL;
     struct pawl_written result;
     struct pawl_error err;
@@ -265,7 +264,9 @@ static void test_rate_is_kept(void **state)
     struct fixture f;
     begin(&f, 4096, 4);
     struct timespec start_time, end_time;
-    struct pawl_transfer *transfer = start(&f, large_plan(), PAYLOAD_MAX * 4);
+    struct pawl_rate rate;
+    pawl_rate_init(&rate, PAYLOAD_MAX * 4);
+    struct pawl_transfer *transfer = start(&f, large_plan(), &rate);
     struct pawl_written result;
     clock_gettime(CLOCK_MONOTONIC, &start_time);
     assert_int_equal(pawl_transfer_run(transfer, true, &result, NULL), 0);
@@ -274,6 +275,7 @@ static void test_rate_is_kept(void **state)
                      1e-9 * (double)(end_time.tv_nsec - start_time.tv_nsec);
     assert_true(seconds > 0.2); /* a quarter second, less one block */
     pawl_transfer_free(transfer);
+    pawl_rate_fini(&rate);
     end(&f);
 }
 

@@ -60,7 +60,10 @@
  * threads meanwhile; status and wait by any thread at any time.  Engines share
  * nothing, so different engines need no care.
  * Blocking: every call may block on the disk, but wait and open never longer
- * than their timeouts.
+ * than their timeouts, and no call of engine "async" in a checkpoint longer
+ * than `write_timeout_ms` for what is written in the background.
+ * Processes: an engine belongs to the process that made it.  In a child of a
+ * fork each call is PAWL_ESTATE, and freeing does nothing.
  * Files: docs/durability.md says what is on the disk at each moment and why
  * that survives a crash.
  */
@@ -86,6 +89,7 @@ PAWL_API int pawl_engine_new(struct pawl_engine **out, const char *config_json,
 
 /* Aborts what was not committed, closes what was not closed, waits (for
  * `close_timeout_ms` of the config at most) for what runs in the background.
+ * If that hangs longer, on a dead disk, it is left as it is, with its memory.
  * NULL is fine. */
 PAWL_API void pawl_engine_free(struct pawl_engine *engine);
 
@@ -115,9 +119,9 @@ PAWL_API int pawl_engine_makedirs(struct pawl_engine *engine, const char *path,
 
 /* Takes the state of one file of the open checkpoint; outside create: writes
  * one file, atomically.  On return the caller may change or free the state and
- * its tensors.  What a lazy state still lacks is read.  PAWL_EINVAL (path, or a
- * state that failed), PAWL_ENOTSUP (two dtypes over one storage), and what the
- * disk says. */
+ * its tensors; with `snapshot` "lazy", when fence returned.  What a lazy state
+ * still lacks is read.  PAWL_EINVAL (path, or a state that failed),
+ * PAWL_ENOTSUP (two dtypes over one storage), and what the disk says. */
 PAWL_API int pawl_engine_save(struct pawl_engine *engine,
                               struct pawl_state *state, const char *path,
                               struct pawl_error *err);
@@ -168,7 +172,8 @@ PAWL_API int pawl_engine_close(struct pawl_engine *engine, const char *tag,
 PAWL_API int pawl_engine_wait(struct pawl_engine *engine, int64_t timeout_ms,
                               struct pawl_error *err);
 
-/* Waits until every tensor given to save may be changed.  At once where save
+/* Waits until every state given to save, and its tensors, may be changed or
+ * freed; `write_timeout_ms` at most, then PAWL_ETIMEDOUT.  At once where save
  * copies or writes (all engines but those that snapshot lazily). */
 PAWL_API int pawl_engine_fence(struct pawl_engine *engine,
                                struct pawl_error *err);

@@ -278,6 +278,7 @@ static const struct key {
     {"max_pending", take_threads, FIELD(max_pending)},
     {"when_full", take_when_full, FIELD(when_full)},
     {"snapshot", take_snapshot, FIELD(snapshot)},
+    {"check_snapshots", take_bool, FIELD(check_snapshots)},
 #undef FIELD
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(*keys))

@@ -62,6 +62,7 @@ struct pawl_config {
     uint64_t max_pending;
     enum pawl_when_full when_full;
     enum pawl_snapshot snapshot;
+    bool check_snapshots; /* that no tensor changes before the fence */
 };
 
 /* Parses a JSON object; NULL and "" mean "{}".  Duplicate and unknown keys,

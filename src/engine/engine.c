@@ -173,7 +173,9 @@ int pawl_engine_new_at(struct pawl_engine **out, struct pawl_place *place,
 
 void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)
 {
-    pawl_log_set(&engine->log, fn, ctx);
+    if (getpid() == engine->owner) { /* else the lock may be held for ever */
+        pawl_log_set(&engine->log, fn, ctx);
+    }
 }
 
 /* Ends what the caller left open, and says so.  False if something still runs
@@ -209,7 +211,11 @@ void pawl_engine_free(struct pawl_engine *engine)
     }
     /* After a fork the child has a copy, whose checkpoint is the parent's.
      * And threads that hang on a dead disk cannot be ended, only left. */
-    if (getpid() != engine->owner || !finish(engine)) {
+    if (getpid() != engine->owner) {
+        return;
+    }
+    if (!finish(engine)) {
+        pawl_log_set(&engine->log, NULL, NULL); /* its owner may go */
         return;
     }
     if (engine->ops->free != NULL) {
@@ -397,9 +403,6 @@ static void remember_failure(struct pawl_engine *engine,
 static void count_save(struct pawl_engine *engine,
                        const struct pawl_state *state)
 {
-    lock(engine);
-    engine->locked.status.files_saved++;
-    unlock(engine);
     if (engine->pick.make == NULL) { /* it has no meter: what is known */
         pawl_meter_saved(&engine->meter, payload_bytes(state),
                          &(struct pawl_file_times){0});
@@ -611,7 +614,10 @@ int pawl_engine_load(struct pawl_state **out, struct pawl_engine *engine,
         return pawl_fail(err, PAWL_EINVAL, 0, "unknown flags 0x%x for load",
                          flags);
     }
-    int rc = pawl_path_absolute(&absolute, path, err);
+    int rc = check_process(engine, err);
+    if (rc == 0) {
+        rc = pawl_path_absolute(&absolute, path, err);
+    }
     if (rc == 0) {
         rc = engine->ops->load(engine->impl, absolute, flags, &state, err);
     }
@@ -633,7 +639,10 @@ int pawl_engine_close(struct pawl_engine *engine, const char *tag,
                       struct pawl_error *err)
 {
     char copy[PAWL_TAG_MAX + 1] = ""; /* `tag` may be what open returned */
-    int rc = 0;
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
+    }
     lock(engine);
     char *opened = engine->locked.status.opened;
     if (tag == NULL || opened[0] == '\0' || strcmp(opened, tag) != 0) {
@@ -685,6 +694,10 @@ int pawl_engine_status(struct pawl_engine *engine, struct pawl_status *out,
     if (size < sizeof(size)) {
         return pawl_fail(err, PAWL_EINVAL, 0,
                          "'struct_size' of a pawl_status is not set");
+    }
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
     }
     lock(engine);
     status = engine->locked.status;

@@ -10,7 +10,7 @@
  * A failure is never lost.  What went wrong in the background fails the commit
  * of its checkpoint if that is still to come; else it is logged, and returned
  * once, by the next wait or create, whichever comes first; a create that
- * returns it has begun nothing.
+ * returns it has begun nothing.  Several are returned one by one, in order.
  */
 #ifndef PAWL_ENGINE_ENGINE_ASYNC_H
 #define PAWL_ENGINE_ENGINE_ASYNC_H

@@ -16,7 +16,7 @@ struct pawl_lane {
     struct pawl_pool *writers;
     struct pawl_pool *copiers; /* NULL: one core, the caller is enough */
     unsigned copier_count;
-    uint64_t max_bytes_per_second;
+    struct pawl_rate rate;
     int64_t timeout_ms;
     unsigned direct; /* PAWL_STORE_DIRECT or 0 */
 };
@@ -58,7 +58,7 @@ int pawl_lane_new(struct pawl_lane **out, const struct pawl_config *config,
         .use_hugetlb = config->hugetlb,
     };
     atomic_init(&lane->references, 1);
-    lane->max_bytes_per_second = config->max_bytes_per_second;
+    pawl_rate_init(&lane->rate, config->max_bytes_per_second);
     lane->direct = config->direct_io ? PAWL_STORE_DIRECT : 0;
     lane->timeout_ms = (int64_t)config->write_timeout_ms;
     int rc = pawl_staging_new(&lane->staging, &staging, err);
@@ -92,6 +92,7 @@ void pawl_lane_unref(struct pawl_lane *lane)
     pawl_pool_free(lane->copiers);
     pawl_pool_free(lane->writers);
     pawl_staging_free(lane->staging);
+    pawl_rate_fini(&lane->rate);
     free(lane);
 }
 
@@ -103,7 +104,7 @@ int pawl_lane_start(struct pawl_transfer **out, struct pawl_lane *lane,
     struct pawl_transfer_options options = {
         .staging = lane->staging,
         .writers = lane->writers,
-        .max_bytes_per_second = lane->max_bytes_per_second,
+        .rate = &lane->rate,
         .timeout_ms = lane->timeout_ms,
     };
     int rc = pawl_spare_create(store, name, lane->direct, pawl_plan_size(plan),
@@ -123,6 +124,7 @@ static void copy_task(void *transfer)
 int pawl_lane_copy(struct pawl_lane *lane, struct pawl_transfer *transfer,
                    struct pawl_error *err)
 {
+    /* Submits and the drain end as copies do: see lane.h. */
     for (unsigned i = 0; i < lane->copier_count; i++) {
         pawl_pool_submit(lane->copiers, copy_task, transfer);
     }

@@ -29,7 +29,8 @@ int pawl_lane_start(struct pawl_transfer **out, struct pawl_lane *lane,
 
 /* Copies all of a transfer with the calling thread and the lane's copiers;
  * meanwhile another thread must drain it.  Returns when all is copied, or the
- * transfer failed. */
+ * transfer failed, which it does when no block comes back within
+ * `write_timeout_ms`: a disk that hangs holds nobody up for longer. */
 int pawl_lane_copy(struct pawl_lane *lane, struct pawl_transfer *transfer,
                    struct pawl_error *err);
 

@@ -32,6 +32,7 @@ void pawl_meter_saved(struct pawl_meter *meter, uint64_t size_bytes,
                       const struct pawl_file_times *times)
 {
     struct pawl_status *status = take(meter);
+    status->files_saved++;
     status->bytes_saved += size_bytes;
     status->copy_ns += times->copy_ns;
     status->wait_ns += times->wait_ns;
@@ -83,6 +84,7 @@ void pawl_meter_read(struct pawl_meter *meter, struct pawl_status *out)
     memcpy(out->committed, status->committed, sizeof(out->committed));
     out->commits = status->commits;
     out->failures = status->failures;
+    out->files_saved = status->files_saved;
     out->bytes_saved = status->bytes_saved;
     out->bytes_loaded = status->bytes_loaded;
     out->pending = status->pending;

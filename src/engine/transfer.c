@@ -15,11 +15,11 @@
 #include "base/bytes.h"
 #include "base/copy.h"
 #include "base/crc32.h"
+#include "engine/snapshot_check.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct block {
     struct pawl_transfer *transfer;
@@ -38,6 +38,7 @@ struct pawl_transfer {
     size_t extent_count;
     struct block *blocks;
     size_t block_count;
+    struct pawl_snapshot_check *check; /* borrowed; NULL: none */
 
     /* The draining thread's. */
     uint32_t record_crc;
@@ -135,6 +136,12 @@ void pawl_transfer_free(struct pawl_transfer *transfer)
     free(transfer);
 }
 
+void pawl_transfer_check(struct pawl_transfer *transfer,
+                         struct pawl_snapshot_check *check)
+{
+    transfer->check = check;
+}
+
 /* ---- failing ----------------------------------------------------------- */
 
 /* The first failure stays. */
@@ -148,7 +155,8 @@ static void fail_locked(struct pawl_transfer *transfer,
     pthread_cond_broadcast(&transfer->locked.changed);
 }
 
-static void fail(struct pawl_transfer *transfer, const struct pawl_error *error)
+void pawl_transfer_cancel(struct pawl_transfer *transfer,
+                          const struct pawl_error *error)
 {
     pthread_mutex_lock(&transfer->locked.lock);
     fail_locked(transfer, error);
@@ -230,6 +238,17 @@ static void add_to_record_crc(struct pawl_transfer *transfer,
     }
 }
 
+static void check_piece(struct pawl_transfer *transfer,
+                        const struct piece *piece)
+{
+    if (transfer->check != NULL) {
+        const unsigned char *start = piece->extent->data;
+        pawl_snapshot_check_copied(transfer->check, piece->extent->record,
+                                   (uint64_t)(piece->data - start), piece->to,
+                                   piece->len);
+    }
+}
+
 /* Payload only: runs beside other copiers. */
 static void copy_payload(const struct block *block)
 {
@@ -239,6 +258,7 @@ static void copy_payload(const struct block *block)
     while (next_piece(block, &extent, &at, &piece)) {
         if (piece.extent->record != PAWL_NO_RECORD) {
             pawl_copy_streaming(piece.to, piece.data, piece.len);
+            check_piece(block->transfer, &piece);
         }
     }
 }
@@ -276,7 +296,7 @@ static void fail_timeout(struct pawl_transfer *transfer)
     pawl_fail(&error, PAWL_ETIMEDOUT, 0,
               "no staging block came back within %lld ms: the disk hangs",
               (long long)transfer->options.timeout_ms);
-    fail(transfer, &error);
+    pawl_transfer_cancel(transfer, &error);
 }
 
 /* Memory for a block.  When there is none, the drain is told, which holds back
@@ -332,16 +352,6 @@ int pawl_transfer_copy(struct pawl_transfer *transfer, struct pawl_error *err)
     return outcome(transfer, err);
 }
 
-void pawl_transfer_wait_copied(struct pawl_transfer *transfer)
-{
-    pthread_mutex_lock(&transfer->locked.lock);
-    while (transfer->locked.copied_count < transfer->block_count &&
-           !transfer->locked.failed) {
-        pthread_cond_wait(&transfer->locked.changed, &transfer->locked.lock);
-    }
-    pthread_mutex_unlock(&transfer->locked.lock);
-}
-
 /* ---- writing ----------------------------------------------------------- */
 
 static void give_back(struct block *block)
@@ -362,42 +372,32 @@ static void write_block(void *ctx)
         rc = pawl_object_write(&transfer->object, block->offset, block->memory,
                                block->len, &error);
     }
+    /* First, so that the copier who gets the block takes no other one. */
+    if (rc < 0) {
+        pawl_transfer_cancel(transfer, &error);
+    }
     give_back(block);
     pthread_mutex_lock(&transfer->locked.lock);
     transfer->locked.writing_count--;
-    if (rc < 0) {
-        fail_locked(transfer, &error);
-    }
     pthread_cond_broadcast(&transfer->locked.changed);
     pthread_mutex_unlock(&transfer->locked.lock);
 }
 
-/* Sleeps until the block may go out under the bandwidth cap. */
-static void keep_to_rate(struct pawl_transfer *transfer,
-                         const struct block *block)
-{
-    uint64_t rate = transfer->options.max_bytes_per_second;
-    if (rate == 0) {
-        return;
-    }
-    double due_s = (double)block->offset / (double)rate;
-    uint64_t due_ns = transfer->started_ns + (uint64_t)(due_s * 1e9);
-    struct timespec until = {(time_t)(due_ns / 1000000000u),
-                             (long)(due_ns % 1000000000u)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {
-    }
-}
-
+/* May wait for a writer.  A disk that hangs holds up whoever drains or runs
+ * the transfer, as it would one that wrote by itself; never those who copy. */
 static void submit_write(struct pawl_transfer *transfer, struct block *block)
 {
-    keep_to_rate(transfer, block);
+    if (transfer->options.rate != NULL) {
+        pawl_rate_wait(transfer->options.rate, block->len);
+    }
     pthread_mutex_lock(&transfer->locked.lock);
     transfer->locked.writing_count++;
     pthread_mutex_unlock(&transfer->locked.lock);
     pawl_pool_submit(transfer->options.writers, write_block, block);
 }
 
-/* Waits for the block to be copied; false on failure. */
+/* Waits for the block to be copied; false on failure.  Ends, since copying is
+ * memory only, and each wait of a copier for a block has its timeout. */
 static bool wait_ready(struct pawl_transfer *transfer, struct block *block)
 {
     pthread_mutex_lock(&transfer->locked.lock);
@@ -409,6 +409,7 @@ static bool wait_ready(struct pawl_transfer *transfer, struct block *block)
     return ok;
 }
 
+/* Likewise.  There is no way out: the kernel has the blocks. */
 static void wait_written(struct pawl_transfer *transfer)
 {
     pthread_mutex_lock(&transfer->locked.lock);
@@ -418,6 +419,21 @@ static void wait_written(struct pawl_transfer *transfer)
     pthread_mutex_unlock(&transfer->locked.lock);
 }
 
+/* After a failure: blocks that will not be written, for which a copier may
+ * wait. */
+static void give_back_ready(struct pawl_transfer *transfer)
+{
+    for (size_t i = 0; i < transfer->block_count; i++) {
+        struct block *block = &transfer->blocks[i];
+        pthread_mutex_lock(&transfer->locked.lock);
+        bool ready = block->ready;
+        pthread_mutex_unlock(&transfer->locked.lock);
+        if (ready && block->memory != NULL) {
+            give_back(block);
+        }
+    }
+}
+
 /* Waits for the writes and closes the object. */
 static int finish(struct pawl_transfer *transfer, bool durable,
                   struct pawl_written *result, struct pawl_error *err)
@@ -425,6 +441,7 @@ static int finish(struct pawl_transfer *transfer, bool durable,
     wait_written(transfer);
     int rc = outcome(transfer, err);
     if (rc < 0) {
+        give_back_ready(transfer);
         pawl_object_close(&transfer->object, false, NULL);
         return rc;
     }

@@ -23,19 +23,22 @@
 #define PAWL_ENGINE_TRANSFER_H
 
 #include "base/pool.h"
+#include "base/rate.h"
 #include "base/staging.h"
 #include "engine/meter.h"
 #include "store/store.h"
 
 #include <pawl/plugin.h>
 
+struct pawl_snapshot_check;
 struct pawl_transfer;
 
 struct pawl_transfer_options {
-    struct pawl_staging *staging;  /* both borrowed until the transfer is */
-    struct pawl_pool *writers;     /* freed */
-    uint64_t max_bytes_per_second; /* of writes; 0: as fast as they go */
-    int64_t timeout_ms; /* for each wait for a block; -1: without end */
+    /* Borrowed until the transfer is freed. */
+    struct pawl_staging *staging;
+    struct pawl_pool *writers;
+    struct pawl_rate *rate; /* of writes; NULL: as fast as they go */
+    int64_t timeout_ms;     /* for each wait for a block; -1: without end */
 };
 
 /* What is known of a file that was written. */
@@ -66,8 +69,15 @@ int pawl_transfer_copy(struct pawl_transfer *transfer, struct pawl_error *err);
 int pawl_transfer_drain(struct pawl_transfer *transfer, bool durable,
                         struct pawl_written *result, struct pawl_error *err);
 
-/* Waits until every block is copied (or the transfer failed). */
-void pawl_transfer_wait_copied(struct pawl_transfer *transfer);
+/* Has `check`, which is borrowed, told of each copy of pawl_transfer_copy.  To
+ * be called before that. */
+void pawl_transfer_check(struct pawl_transfer *transfer,
+                         struct pawl_snapshot_check *check);
+
+/* Fails the transfer with `why`, if it did not fail yet: what is not written
+ * will not be, the other calls return soon.  From any thread. */
+void pawl_transfer_cancel(struct pawl_transfer *transfer,
+                          const struct pawl_error *why);
 
 /* After all calls above returned.  NULL is fine. */
 void pawl_transfer_free(struct pawl_transfer *transfer);
