@@ -422,10 +422,12 @@ const struct pawl_io *fault_io_table(const struct fault_io *fault)
 
 void fault_io_arm(struct fault_io *fault, const struct fault_plan *plan)
 {
+    pthread_mutex_lock(&fault->locked.lock);
     forget_records(fault);
     fault->locked.plan = plan == NULL ? (struct fault_plan){0} : *plan;
     fault->locked.seen = 0;
     fault->locked.fired = 0;
+    pthread_mutex_unlock(&fault->locked.lock);
 }
 
 size_t fault_io_fired(const struct fault_io *fault)
