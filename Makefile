@@ -4,7 +4,8 @@
 
 ## make demo      train, kill in the middle of a save, resume: with all set-up
 ## make test      all tests, with all set-up
-## make bench     how fast saving and loading is here, against torch
+## make bench     how fast saving and loading is here, against torch; a
+##                quarter of an hour; BENCH=--fast, BENCH="--case load", ...
 ## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
@@ -25,8 +26,8 @@ test:
 	@tools/test
 
 bench:
-	@tools/setup demo
-	@.venv/bin/python bench/bench.py
+	@tools/setup bench
+	@.venv/bin/python bench/run.py $(BENCH)
 
 install:
 	@tools/setup build
@@ -37,4 +38,4 @@ install:
 	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || true
 
 clean:
-	rm -rf build build-* demo-run
+	rm -rf build build-* demo-run bench-run
