@@ -425,6 +425,7 @@ def test_missing_close_and_commit_are_logged(run, caplog):
     engine.create(run.dir, "one")
     engine.save({}, run.path("one"))
     engine.commit("one")
+    engine.wait()
     engine.open(run.dir)
     engine.create(run.dir, "two")
     engine.save({}, run.path("two"))
