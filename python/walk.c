@@ -94,6 +94,23 @@ static struct pawl_value *walk_int(struct walk *walk, PyObject *obj)
     return walk_checked(walk, pawl_int(walk->state, number));
 }
 
+/* Whether `obj` is the string that pawl_str stands for: the interned one of
+ * its text, or, of a single character of Latin-1, the one that Python makes
+ * whenever a string comes out that short (docs/formats.md, identity). */
+static bool is_the_one(PyObject *obj)
+{
+    Py_ssize_t len = PyUnicode_GET_LENGTH(obj);
+    if (len != 1 || PyUnicode_READ_CHAR(obj, 0) > 255) {
+        return len == 0 || PyUnicode_CHECK_INTERNED(obj);
+    }
+    PyObject *made = PyUnicode_FromOrdinal((int)PyUnicode_READ_CHAR(obj, 0));
+    if (made == NULL) {
+        PyErr_Clear(); /* it exists, so this does not happen */
+    }
+    Py_XDECREF(made);
+    return made == obj;
+}
+
 static struct pawl_value *walk_str(struct walk *walk, PyObject *obj)
 {
     Py_ssize_t len = 0;
@@ -108,46 +125,15 @@ static struct pawl_value *walk_str(struct walk *walk, PyObject *obj)
         text = PyBytes_AS_STRING(encoded);
         len = PyBytes_GET_SIZE(encoded);
     }
-    /* Python has one object for each interned text, and the writer makes its
-     * own texts so.  What else is equal stays apart, by its address. */
     struct pawl_value *value =
-        len == 0 || PyUnicode_CHECK_INTERNED(obj)
-            ? pawl_str_n(walk->state, text, (size_t)len)
-            : pawl_str_distinct(walk->state, text, (size_t)len);
+        is_the_one(obj) ? pawl_str_n(walk->state, text, (size_t)len)
+                        : pawl_str_distinct(walk->state, text, (size_t)len);
     Py_XDECREF(encoded);
     return walk_remember(walk, obj, value);
 }
 
-/* pickle stores a single byte by way of Python's one object for that
- * character, which other parts of the graph may hold too: so by that object. */
-static struct pawl_value *walk_byte(struct walk *walk, PyObject *obj)
-{
-    struct pawl_object parts = PAWL_OBJECT_INIT;
-    struct pawl_value *value =
-        walk_remember(walk, obj, pawl_object(walk->state));
-    PyObject *text = PyUnicode_DecodeLatin1(PyBytes_AS_STRING(obj), 1, NULL);
-    struct pawl_value *character =
-        value != NULL && text != NULL ? walk_value(walk, text) : NULL;
-    Py_XDECREF(text);
-    if (character == NULL) {
-        return NULL;
-    }
-    parts.callable = pawl_global(walk->state, "_codecs", "encode");
-    parts.args = pawl_tuple(walk->state);
-    if (pawl_append(parts.args, character) < 0 ||
-        pawl_append(parts.args, pawl_str(walk->state, "latin1")) < 0 ||
-        pawl_object_set(value, &parts) < 0) {
-        walk_fail(walk);
-        return NULL;
-    }
-    return value;
-}
-
 static struct pawl_value *walk_bytes(struct walk *walk, PyObject *obj)
 {
-    if (PyBytes_GET_SIZE(obj) == 1) {
-        return walk_byte(walk, obj);
-    }
     return walk_remember(walk, obj,
                          pawl_bytes(walk->state, PyBytes_AS_STRING(obj),
                                     (size_t)PyBytes_GET_SIZE(obj)));

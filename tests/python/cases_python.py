@@ -134,7 +134,8 @@ def strings_that_the_writer_uses_itself(rng):
 
 @case
 def single_characters_are_one_object(rng):
-    return ["a", fresh("a"), chr(255), chr(256), chr(256), b"a", b"\xe9"]
+    made = [chr(97), bytes([97]).decode(), str(b"a", "ascii"), "ba"[1]]
+    return ["a", *made, chr(255), chr(256), chr(256), b"a", b"\xff", bytearray(b"a")]
 
 
 @case
