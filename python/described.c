@@ -24,32 +24,123 @@ static int dtype_from(PyObject *name)
     return dtype;
 }
 
-static struct pawl_storage *walk_storage(struct walk *walk, PyObject *desc)
+/* ---- storages ------------------------------------------------------------ */
+
+/* torch cannot load storages that view the same memory as different types, so
+ * it refuses to save them; untyped ones count as uint8. */
+static int check_dtype(struct walk *walk, uint64_t address,
+                       enum pawl_dtype dtype)
 {
-    struct pawl_storage *storage = object_map_get(&walk->values, desc);
-    PyObject *dtype_name = NULL;
-    PyObject *owner = NULL;
-    const char *location = NULL;
-    unsigned long long address = 0;
-    unsigned long long len_bytes = 0;
+    bool has_class = pawl_dtype_storage_class(dtype) != NULL;
+    uintptr_t as = has_class && dtype != PAWL_UNTYPED ? dtype : PAWL_UINT8;
+    void *seen = address_map_get(&walk->dtypes, address);
+    if (address == 0 || (uintptr_t)seen == as + 1) {
+        return 0;
+    }
+    if (seen == NULL) {
+        return address_map_put(&walk->dtypes, address, (void *)(as + 1));
+    }
+    raise_code(PAWL_ENOTSUP,
+               "cannot save tensors or storages that view the same data as "
+               "different types: %s and %s",
+               pawl_dtype_name((enum pawl_dtype)((uintptr_t)seen - 1)),
+               pawl_dtype_name((enum pawl_dtype)as));
+    return -1;
+}
+
+/* Which storage it is. */
+struct which_storage {
+    enum pawl_dtype dtype;
+    uint64_t identity;    /* torch's */
+    uint64_t seen_at;     /* address of its memory, 0 if there is none */
+    const char *location; /* NULL: "cpu" */
+    const void *data;     /* on the CPU */
+    uint64_t len_bytes;
+    PyObject *owner; /* of the memory */
+};
+
+static struct pawl_storage *walk_storage(struct walk *walk,
+                                         const struct which_storage *which)
+{
+    uint64_t key = which->identity ^ (uint64_t)which->dtype << 56;
+    struct pawl_storage *storage = address_map_get(&walk->storages, key);
+    if (check_dtype(walk, which->seen_at, which->dtype) < 0) {
+        return NULL;
+    }
     if (storage != NULL) {
         return storage;
     }
-    if (!PyArg_ParseTuple(desc, "UsKKO:storage", &dtype_name, &location,
-                          &address, &len_bytes, &owner)) {
+    storage = pawl_storage_borrow(walk->state, which->dtype, which->data,
+                                  which->len_bytes);
+    if (storage == NULL ||
+        (which->location != NULL &&
+         pawl_storage_set_location(storage, which->location) < 0)) {
+        walk_fail(walk);
+        return NULL;
+    }
+    if (address_map_put(&walk->storages, key, storage) < 0) {
+        return NULL;
+    }
+    /* The identity holds while the storage lives: until the walk is freed.
+     * The map has it perhaps already, by way of another dtype. */
+    return object_map_get(&walk->values, which->owner) == NULL &&
+                   object_map_put(&walk->values, which->owner, storage) < 0
+               ? NULL
+               : storage;
+}
+
+static struct pawl_storage *described_storage(struct walk *walk, PyObject *desc)
+{
+    struct which_storage which = {0};
+    PyObject *dtype_name = NULL;
+    unsigned long long identity = 0;
+    unsigned long long seen_at = 0;
+    unsigned long long address = 0;
+    unsigned long long len_bytes = 0;
+    if (!PyArg_ParseTuple(desc, "UsKKKKO:storage", &dtype_name, &which.location,
+                          &identity, &seen_at, &address, &len_bytes,
+                          &which.owner)) {
         return NULL;
     }
     int dtype = dtype_from(dtype_name);
     if (dtype < 0) {
         return NULL;
     }
-    storage = pawl_storage_borrow(walk->state, (enum pawl_dtype)dtype,
-                                  (const void *)(uintptr_t)address, len_bytes);
-    if (storage == NULL || pawl_storage_set_location(storage, location) < 0) {
-        walk_fail(walk);
-        return NULL;
-    }
-    return object_map_put(&walk->values, desc, storage) < 0 ? NULL : storage;
+    which.dtype = (enum pawl_dtype)dtype;
+    which.identity = identity;
+    which.seen_at = seen_at;
+    which.data = (const void *)(uintptr_t)address;
+    which.len_bytes = len_bytes;
+    return walk_storage(walk, &which);
+}
+
+/* ---- tensors ------------------------------------------------------------- */
+
+/* Takes the reference to its storage. */
+static struct pawl_value *plain_value(struct walk *walk, PyObject *obj,
+                                      const struct plain_tensor *plain)
+{
+    struct which_storage which = {
+        .dtype = plain->dtype,
+        .identity = plain->storage_key,
+        .seen_at = (uint64_t)(uintptr_t)plain->storage_data,
+        .data = plain->storage_bytes > 0 ? plain->storage_data : NULL,
+        .len_bytes = plain->storage_bytes,
+        .owner = plain->storage,
+    };
+    struct pawl_tensor tensor = PAWL_TENSOR_INIT;
+    tensor.dtype = plain->dtype;
+    tensor.ndim = plain->ndim;
+    tensor.shape = plain->shape;
+    tensor.strides = plain->strides;
+    tensor.offset = plain->offset;
+    tensor.requires_grad = plain->requires_grad != 0;
+    tensor.is_parameter = plain->is_parameter != 0;
+    tensor.storage = walk_storage(walk, &which);
+    Py_DECREF(plain->storage);
+    return tensor.storage == NULL
+               ? NULL
+               : walk_remember(walk, obj, pawl_tensor(walk->state, &tensor));
 }
 
 /* Puts a tuple of counts to `out`, which has room for PAWL_MAX_NDIM. */
@@ -88,7 +179,7 @@ static struct pawl_value *walk_tensor(struct walk *walk, PyObject *obj,
         return NULL;
     }
     int dtype = dtype_from(dtype_name);
-    tensor.storage = dtype < 0 ? NULL : walk_storage(walk, storage);
+    tensor.storage = dtype < 0 ? NULL : described_storage(walk, storage);
     if (tensor.storage == NULL) {
         return NULL;
     }
@@ -179,7 +270,7 @@ static struct pawl_value *walk_tagged(struct walk *walk, PyObject *obj,
     case WALK_TENSOR:
         return walk_tensor(walk, obj, desc);
     case WALK_STORAGE:
-        storage = walk_storage(walk, PyTuple_GET_ITEM(desc, 1));
+        storage = described_storage(walk, PyTuple_GET_ITEM(desc, 1));
         return storage == NULL
                    ? NULL
                    : walk_remember(walk, obj, pawl_storage_value(storage));
@@ -191,6 +282,11 @@ static struct pawl_value *walk_tagged(struct walk *walk, PyObject *obj,
 
 struct pawl_value *walk_described(struct walk *walk, PyObject *obj)
 {
+    struct plain_tensor plain;
+    int is_plain = plain_tensor_look(&plain, &walk->torch, obj);
+    if (is_plain != 0) {
+        return is_plain < 0 ? NULL : plain_value(walk, obj, &plain);
+    }
     PyObject *desc =
         PyObject_CallFunctionObjArgs(walk->describe, obj, (PyObject *)NULL);
     if (desc == NULL) {

@@ -362,7 +362,7 @@ struct pawl_value *walk_value(struct walk *walk, PyObject *obj)
 
 int walk_object(struct walk *walk, PyObject *root, PyObject *describe)
 {
-    *walk = (struct walk){pawl_state_new(), describe, OBJECT_MAP_INIT};
+    *walk = (struct walk){.state = pawl_state_new(), .describe = describe};
     if (walk->state == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -378,5 +378,8 @@ int walk_object(struct walk *walk, PyObject *root, PyObject *describe)
 void walk_fini(struct walk *walk)
 {
     pawl_state_free(walk->state);
+    torch_parts_fini(&walk->torch);
+    address_map_fini(&walk->dtypes);
+    address_map_fini(&walk->storages);
     object_map_fini(&walk->values);
 }

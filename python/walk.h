@@ -13,7 +13,9 @@
 #ifndef PAWL_PYTHON_WALK_H
 #define PAWL_PYTHON_WALK_H
 
+#include "address_map.h"
 #include "object_map.h"
+#include "plain_tensor.h"
 
 #include <pawl/state.h>
 
@@ -26,13 +28,19 @@ enum walk_tag {
                      is_parameter, is_conj, is_neg */
     WALK_STORAGE, /* storage */
 };
-/* A storage is a tuple that stands for it by identity: dtype, location,
- * address, size in bytes, and an owner that keeps the memory. */
+/* A storage is a tuple: dtype, location, torch's identity of it, the address of
+ * its memory (0: none), the address of its bytes on the CPU, its size in bytes,
+ * and an owner that keeps both. */
 
 struct walk {
     struct pawl_state *state; /* owned */
     PyObject *describe;       /* borrowed */
-    struct object_map values; /* object -> pawl_value, tuple -> pawl_storage */
+    struct object_map values; /* object -> pawl_value */
+    /* torch's storages: by identity and dtype -> pawl_storage; by address ->
+     * what they were first seen as. */
+    struct address_map storages;
+    struct address_map dtypes;
+    struct torch_parts torch;
 };
 
 /* Walks `root`.  0, or -1 with an exception set; fini in both cases. */

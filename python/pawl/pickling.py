@@ -10,8 +10,8 @@ calls `Session.describe` once and gets one of these tuples:
         is_parameter, is_conj, is_neg)
     (STORAGE, storage)
 
-where storage is (dtype, location, address, size in bytes, owner), the same
-tuple for the same storage.  All of it follows CPython's pickle at protocol 2
+where storage is (dtype, location, identity, address of its memory or 0, address
+of its bytes on the CPU, size in bytes, owner).  All of it follows CPython's pickle at protocol 2
 and torch.serialization._save, since the files are to be equal to torch's.
 """
 
@@ -47,8 +47,7 @@ class Session:
     def __init__(self, trust: Iterable[_trust.Trusted] = ()) -> None:
         self._trust = _trust.Trust(trust)
         self._names: dict[str, None] = {}  # used by the objects, in order
-        self._storages: dict[tuple[int, str], tuple[Any, ...]] = {}
-        self._dtypes: dict[int, str] = {}  # by data pointer
+        self._copies: dict[tuple[int, str], Any] = {}  # storages on the CPU
         self._torch: Any = sys.modules.get("torch")  # no torch: no tensors
 
     def describe(self, obj: Any) -> tuple[Any, ...]:
@@ -68,7 +67,7 @@ class Session:
             elif isinstance(obj, torch.storage.TypedStorage):
                 return _pawl.STORAGE, self._typed_storage(obj)
             elif torch.is_storage(obj):
-                return _pawl.STORAGE, self._storage(obj, _UNTYPED, "uint8")
+                return _pawl.STORAGE, self._storage(obj, _UNTYPED)
         return self._reduce(obj)
 
     def warn(self, path: Any) -> None:
@@ -92,40 +91,36 @@ class Session:
 
     # ---- storages and tensors ----------------------------------------------
 
-    def _storage(self, untyped: Any, dtype: str, seen_as: str) -> tuple[Any, ...]:
+    def _storage(self, untyped: Any, dtype: str) -> tuple[Any, ...]:
         """The tuple of a storage.
 
         Args:
             untyped: a torch.UntypedStorage.
             dtype: what the file will say that it holds.
-            seen_as: what torch.save compares between views of it.
         """
-        nbytes = untyped.nbytes()
-        pointer = untyped.data_ptr() if untyped.device.type != "meta" else 0
-        if pointer and self._dtypes.setdefault(pointer, seen_as) != seen_as:
-            raise NotSupportedError(
-                "cannot save tensors or storages that view the same data as "
-                f"different types: {self._dtypes[pointer]} and {seen_as}"
-            )
+        on_meta = untyped.device.type == "meta"
         key = (untyped._cdata, dtype)
-        found = self._storages.get(key)
-        if found is None:
-            found = self._new_storage(untyped, dtype, nbytes)
-            self._storages[key] = found
-        return found
-
-    def _new_storage(self, untyped: Any, dtype: str, nbytes: int) -> tuple[Any, ...]:
-        location = self._torch.serialization.location_tag(untyped)
-        on_cpu = untyped if untyped.device.type == "cpu" else untyped.cpu()
-        address = on_cpu.data_ptr() if nbytes else 0
-        # `untyped` stays alive too: its _cdata is the key.
-        return dtype, location, address, nbytes, (untyped, on_cpu)
+        on_cpu = self._copies.get(key)
+        if on_cpu is None:
+            on_cpu = untyped if untyped.device.type == "cpu" else untyped.cpu()
+            self._copies[key] = on_cpu
+        nbytes = untyped.nbytes()
+        return (
+            dtype,
+            self._torch.serialization.location_tag(untyped),
+            untyped._cdata,
+            0 if on_meta else untyped.data_ptr(),
+            on_cpu.data_ptr() if nbytes else 0,
+            nbytes,
+            # `untyped` stays alive too: its _cdata is the identity.
+            (untyped, on_cpu),
+        )
 
     def _typed_storage(self, typed: Any) -> tuple[Any, ...]:
         name = _dtype_name(typed.dtype)
         if typed.dtype in _new_dtypes(self._torch):
             raise NotSupportedError(f"torch has no typed storage of dtype '{name}'")
-        return self._storage(typed._untyped_storage, name, name)
+        return self._storage(typed._untyped_storage, name)
 
     def _plain_tensor(
         self, tensor: Any, is_parameter: bool
@@ -147,7 +142,6 @@ class Session:
         storage = self._storage(
             tensor.untyped_storage(),
             _UNTYPED if is_new else name,
-            "uint8" if is_new else name,
         )
         return (
             _pawl.TENSOR,
