@@ -435,6 +435,29 @@ static void test_the_record_can_be_replayed(void **state)
     free(path_to);
 }
 
+/* Dropped pages of a file on a disk are gone; those of tmpfs never are. */
+static void test_cached(void **state)
+{
+    enum { LEN = 16 * 4096 };
+    struct fixture *fix = *state;
+    char *bytes = calloc(1, LEN);
+    scratch_write(fix->dir, "file", bytes, LEN);
+    int fd = pawl_io_openat(fix->io, fix->dir_fd, "file", O_RDWR, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(pawl_io_cached(&pawl_io_posix, fd, 0, LEN), LEN);
+    assert_int_equal(pawl_io_cached(&pawl_io_posix, fd, 4096, LEN / 2),
+                     LEN / 2);
+    assert_int_equal(pawl_io_cached(&pawl_io_posix, fd, 0, 0), 0);
+    assert_int_equal(pawl_io_fsync(&pawl_io_posix, fd), 0);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    int64_t left = pawl_io_cached(&pawl_io_posix, fd, 0, LEN);
+    assert_true(left == 0 || left == LEN);
+    assert_int_equal(pawl_io_cached(fix->io, fd, 0, LEN), -ENOSYS);
+    assert_true(pawl_io_cached(&pawl_io_posix, -1, 0, LEN) < 0);
+    pawl_io_close(fix->io, fd);
+    free(bytes);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -454,6 +477,7 @@ int main(void)
         TEST(test_readlink_ends_in_nul_or_fails),
         TEST(test_directories_are_read_whole),
         TEST(test_a_directory_that_fails_is_no_empty_one),
+        TEST(test_cached),
         TEST(test_the_record_can_be_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,13 +13,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Some C libraries and kernel headers that we build with do not know them. */
 #ifndef SYS_openat2
 #define SYS_openat2 437
+#endif
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
 #endif
 
 enum { RESOLVE_NO_MAGICLINKS_ = 0x02, RESOLVE_BENEATH_ = 0x08 };
@@ -157,6 +162,53 @@ static ssize_t posix_getdents(void *ctx, int dir_fd, void *dst,
     return count(syscall(SYS_getdents64, dir_fd, dst, len_bytes));
 }
 
+/* cachestat, of Linux 6.5. */
+static int64_t cached_by_stat(int fd, uint64_t offset, size_t len_bytes)
+{
+    struct {
+        uint64_t offset;
+        uint64_t len;
+    } range = {offset, len_bytes};
+    struct {
+        uint64_t pages;
+        uint64_t others[4]; /* dirty, in writeback, evicted, lately so */
+    } stat = {0, {0}};
+    long rc = syscall(SYS_cachestat, fd, &range, &stat, 0);
+    return rc < 0 ? -errno : (int64_t)(stat.pages * (uint64_t)getpagesize());
+}
+
+/* A mapping that is never touched; offset must be that of a page. */
+static int64_t cached_by_mincore(int fd, uint64_t offset, size_t len_bytes)
+{
+    size_t page = (size_t)getpagesize();
+    size_t pages = (len_bytes + page - 1) / page;
+    int64_t found = 0;
+    unsigned char *flags = malloc(pages + 1);
+    if (flags == NULL) {
+        return -ENOMEM;
+    }
+    void *at = mmap(NULL, len_bytes, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+    if (at == MAP_FAILED || mincore(at, len_bytes, flags) < 0) {
+        found = -errno;
+    }
+    for (size_t i = 0; found >= 0 && i < pages; i++) {
+        found += (flags[i] & 1) != 0 ? (int64_t)page : 0;
+    }
+    if (at != MAP_FAILED) {
+        munmap(at, len_bytes);
+    }
+    free(flags);
+    return found;
+}
+
+static int64_t posix_cached(void *ctx, int fd, uint64_t offset,
+                            size_t len_bytes)
+{
+    (void)ctx;
+    int64_t found = cached_by_stat(fd, offset, len_bytes);
+    return found >= 0 ? found : cached_by_mincore(fd, offset, len_bytes);
+}
+
 const struct pawl_io pawl_io_posix = {
     .ctx = NULL,
     .openat = posix_openat,
@@ -175,6 +227,7 @@ const struct pawl_io pawl_io_posix = {
     .renameat2 = posix_renameat2,
     .readlinkat = posix_readlinkat,
     .getdents = posix_getdents,
+    .cached = posix_cached,
 };
 
 /* ---- descriptors ------------------------------------------------------- */
@@ -290,6 +343,15 @@ int pawl_io_read_full(const struct pawl_io *io, int fd, void *dst,
         return (int)n;
     }
     return (size_t)n == len_bytes ? 0 : -ENODATA;
+}
+
+int64_t pawl_io_cached(const struct pawl_io *io, int fd, uint64_t offset,
+                       size_t len_bytes)
+{
+    if (io->cached == NULL || len_bytes == 0) {
+        return io->cached == NULL ? -ENOSYS : 0;
+    }
+    return io->cached(io->ctx, fd, offset, len_bytes);
 }
 
 int pawl_io_write_full(const struct pawl_io *io, int fd, const void *src,

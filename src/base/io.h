@@ -56,6 +56,9 @@ struct pawl_io {
                           size_t len_bytes);
     /* Fills `dst` with struct dirent64; 0 at the end. */
     ssize_t (*getdents)(void *ctx, int dir_fd, void *dst, size_t len_bytes);
+    /* How many bytes of a range are in the page cache, whole pages counted;
+     * the one entry that may be NULL. */
+    int64_t (*cached)(void *ctx, int fd, uint64_t offset, size_t len_bytes);
 };
 
 extern const struct pawl_io pawl_io_posix;
@@ -87,6 +90,11 @@ ssize_t pawl_io_read_some(const struct pawl_io *io, int fd, void *dst,
 /* Reads all of `len_bytes`.  0; -ENODATA if the file ends before; -errno. */
 int pawl_io_read_full(const struct pawl_io *io, int fd, void *dst,
                       size_t len_bytes, uint64_t offset);
+
+/* How many bytes of a range are in the page cache, at this moment and about;
+ * starts no reading.  -ENOSYS where that cannot be told. */
+int64_t pawl_io_cached(const struct pawl_io *io, int fd, uint64_t offset,
+                       size_t len_bytes);
 
 /* Writes all of `len_bytes`.  0 or -errno; then any part may be written. */
 int pawl_io_write_full(const struct pawl_io *io, int fd, const void *src,

@@ -70,10 +70,21 @@ static bool refused(struct pawl_file_object *object, int rc)
     return true;
 }
 
+/* Whether most of a range need not come from the disk. */
+static bool is_cached(const struct pawl_file_object *object, uint64_t offset,
+                      size_t len)
+{
+    int64_t found = pawl_io_cached(object->io, object->fd, offset, len);
+    return found > 0 && (uint64_t)found >= len / 2;
+}
+
 int pawl_file_object_read(struct pawl_file_object *object, uint64_t offset,
                           void *dst, size_t len_bytes)
 {
     size_t direct = direct_part(object, dst, offset, len_bytes);
+    if (direct > 0 && is_cached(object, offset, direct)) {
+        direct = 0;
+    }
     if (direct > 0) {
         int rc = pawl_io_read_full(object->io, object->direct_fd, dst, direct,
                                    offset);

@@ -6,7 +6,8 @@
  * What is aligned (address, offset and length to 4096 bytes, or the aligned
  * front of a transfer) goes through it, the rest through the page cache; the
  * two never touch the same page in one transfer.  Where the file system
- * refuses O_DIRECT (tmpfs, some on the network) all goes through the cache.
+ * refuses O_DIRECT (tmpfs, some on the network) all goes through the cache;
+ * so does a read of what is there already, which is faster than the disk.
  *
  * Functions return 0 or -errno, as base/io.h.  read and write are safe from
  * several threads on different ranges.
