@@ -37,7 +37,10 @@ static inline void fuzz_source_init(struct fuzz_source *fuzz,
 {
     fuzz->data = data;
     fuzz->len = len;
-    fuzz->source = (struct pawl_source){fuzz_source_read, fuzz, len, "fuzz"};
+    fuzz->source = (struct pawl_source){.read = fuzz_source_read,
+                                        .ctx = fuzz,
+                                        .size_bytes = len,
+                                        .name = "fuzz"};
 }
 
 #endif

@@ -254,7 +254,10 @@ int main(int argc, char **argv)
     }
     unsigned char head[64] = {0};
     size_t head_len = st.st_size < 64 ? (size_t)st.st_size : sizeof(head);
-    struct pawl_source source = {read_file, &fd, (uint64_t)st.st_size, argv[1]};
+    struct pawl_source source = {.read = read_file,
+                                 .ctx = &fd,
+                                 .size_bytes = (uint64_t)st.st_size,
+                                 .name = argv[1]};
     int rc = read_file(&fd, 0, head, head_len, &err);
     if (rc == 0) {
         rc = pawl_format_torch_legacy.probe(head, head_len)

@@ -33,7 +33,10 @@ void memory_source_init(struct memory_source *memory, const void *data,
         memcpy(memory->data, data, len);
     }
     memory->len = len;
-    memory->source = (struct pawl_source){read_memory, memory, len, "test.pt"};
+    memory->source = (struct pawl_source){.read = read_memory,
+                                          .ctx = memory,
+                                          .size_bytes = len,
+                                          .name = "test.pt"};
 }
 
 void memory_source_fini(struct memory_source *memory)

@@ -273,7 +273,7 @@ static struct pawl_value *name_of_dots(struct pawl_state *s)
 
 static struct pawl_value *lazy_storage(struct pawl_state *s)
 {
-    static const struct pawl_storage_ops ops = {sizeof(ops), NULL, NULL};
+    static const struct pawl_storage_ops ops = {.struct_size = sizeof(ops)};
     return pawl_storage_value(
         pawl_storage_lazy(s, PAWL_UNTYPED, 8, &ops, NULL));
 }

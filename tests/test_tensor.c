@@ -149,7 +149,9 @@ static void counting_release(void *ctx)
 }
 
 static const struct pawl_storage_ops counting_ops = {
-    sizeof(struct pawl_storage_ops), counting_read, counting_release};
+    .struct_size = sizeof(struct pawl_storage_ops),
+    .read = counting_read,
+    .release = counting_release};
 
 static void test_lazy_payload_is_fetched_when_asked_for(void **unused)
 {

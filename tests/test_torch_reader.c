@@ -504,7 +504,8 @@ static void test_huge(void **state)
     const size_t last = sizeof(golden_zip64) / sizeof(golden_zip64[0]) - 1;
     uint64_t size =
         golden_zip64[last].offset + strlen(golden_zip64[last].hex) / 2;
-    struct pawl_source source = {read_huge, NULL, size, "huge.pt"};
+    struct pawl_source source = {
+        .read = read_huge, .size_bytes = size, .name = "huge.pt"};
     struct pawl_state *values = NULL;
     struct pawl_error err = {0};
     static const int64_t zeros[5] = {0};

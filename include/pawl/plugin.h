@@ -80,6 +80,17 @@ struct pawl_source {
     void *ctx;
     uint64_t size_bytes;
     const char *name; /* for messages */
+    /* All the bytes, when they are in memory, or NULL.  The memory stays until
+     * the source is released and belongs to the state that is read from it:
+     * storages may lie in it, each byte in one of them at most, and whoever
+     * has the state may write to those. */
+    void *memory;
+    /* The zip CRC-32 of bytes of `memory` that nobody wrote to, for less than
+     * it costs to compute; NULL: compute it. */
+    uint32_t (*checksum)(void *ctx, uint64_t offset, uint64_t len_bytes);
+    /* The whole was compared with its checksum: `memory` need not be verified
+     * piece by piece. */
+    bool is_proven;
 };
 
 /* No record: bytes of the container itself. */

@@ -241,6 +241,11 @@ struct pawl_storage_ops {
     int (*read)(void *ctx, uint64_t offset, void *dst, size_t len_bytes,
                 struct pawl_error *err);
     void (*release)(void *ctx);
+    /* Puts to `*out` where all bytes of the storage are, verified: memory that
+     * no other storage has, aligned to 64 bytes, writable, and valid until the
+     * state is freed.  NULL when there is no such place: then `read` has to
+     * copy.  Called once, and by one thread.  NULL: there never is one. */
+    int (*map)(void *ctx, void **out, struct pawl_error *err);
 };
 
 /* A storage over the caller's memory, which must stay valid and unchanged
@@ -272,7 +277,8 @@ PAWL_API const char *pawl_storage_location(const struct pawl_storage *st);
 /* Dense from 0 in the order of making; for side tables. */
 PAWL_API uint32_t pawl_storage_id(const struct pawl_storage *st);
 PAWL_API uint32_t pawl_state_storage_count(const struct pawl_state *state);
-/* The bytes, or NULL while they are lazy (or when there are none). */
+/* The bytes, or NULL while they are lazy (or when there are none).  Of a state
+ * that was loaded they belong to the state, and may be written to. */
 PAWL_API const void *pawl_storage_data(const struct pawl_storage *st);
 /* Copies all bytes to `dst`, verifying the file's checksum on the way.
  * `len_bytes` must be the storage's size.  Blocks for lazy ones.

@@ -38,7 +38,10 @@ struct torch_file {
 struct torch_storage {
     const struct pawl_zip_reader *zip;
     const struct pawl_zip_record *record;
+    bool is_shared; /* another storage has that record */
 };
+
+enum { STORAGE_ALIGNMENT = 64 }; /* what torch writes, and vector code likes */
 
 bool pawl_torch_probe(const void *head, size_t len)
 {
@@ -129,9 +132,23 @@ static int read_storage(void *ctx, uint64_t offset, void *dst, size_t len,
     return pawl_zip_read(storage->zip, storage->record, offset, dst, len, err);
 }
 
+static int map_storage(void *ctx, void **out, struct pawl_error *err)
+{
+    const struct torch_storage *storage = ctx;
+    void *memory = NULL;
+    int rc = 0;
+    if (!storage->is_shared) {
+        rc = pawl_zip_map(storage->zip, storage->record, &memory, err);
+    }
+    bool is_aligned = (uintptr_t)memory % STORAGE_ALIGNMENT == 0;
+    *out = is_aligned ? memory : NULL;
+    return rc;
+}
+
 static const struct pawl_storage_ops storage_ops = {
     .struct_size = sizeof(struct pawl_storage_ops),
     .read = read_storage,
+    .map = map_storage,
 };
 
 /* What finding needs. */
@@ -176,6 +193,7 @@ static int find_storage(void *ctx, const char *key, size_t key_len,
     }
     storage->zip = finder->zip;
     storage->record = record;
+    storage->is_shared = !pawl_zip_claim(finder->zip, record);
     *storage_ctx = storage;
     return 0;
 }

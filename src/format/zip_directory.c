@@ -465,7 +465,9 @@ int pawl_zip_read_directory(struct pawl_zip_reader *reader,
     }
     reader->directory = malloc(len);
     reader->records = calloc(count, sizeof(*reader->records));
-    if (reader->directory == NULL || reader->records == NULL) {
+    reader->claimed = calloc(count, sizeof(*reader->claimed));
+    if (reader->directory == NULL || reader->records == NULL ||
+        reader->claimed == NULL) {
         return pawl_fail_nomem(err);
     }
     reader->record_count = count;

@@ -24,6 +24,7 @@ struct pawl_zip_reader {
     struct pawl_source source; /* its name is ours */
     uint8_t *directory;        /* as in the file; record names point into it */
     struct pawl_zip_record *records;
+    bool *claimed; /* of each record */
     size_t record_count;
     size_t prefix_len; /* with the '/' */
     bool has_checksums;

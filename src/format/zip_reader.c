@@ -53,6 +53,10 @@ int pawl_zip_fetch(const struct pawl_zip_reader *reader, uint64_t offset,
     if (offset > source->size_bytes || len > source->size_bytes - offset) {
         return pawl_fail(err, PAWL_EFORMAT, 0, "the file is cut short");
     }
+    if (source->memory != NULL && len > 0) {
+        memcpy(dst, (const uint8_t *)source->memory + offset, len);
+        return 0;
+    }
     return len == 0 ? 0 : source->read(source->ctx, offset, dst, len, err);
 }
 
@@ -87,6 +91,7 @@ void pawl_zip_reader_free(struct pawl_zip_reader *reader)
     }
     pawl_strmap_fini(&reader->by_name);
     pawl_arena_fini(&reader->lower_case);
+    free(reader->claimed);
     free(reader->records);
     free(reader->directory);
     free((void *)(uintptr_t)reader->source.name);
@@ -115,6 +120,15 @@ pawl_zip_find(const struct pawl_zip_reader *reader, const char *name,
                       : pawl_strmap_get(&reader->by_name, lower, name_len);
     pawl_arena_fini(&scratch);
     return record;
+}
+
+bool pawl_zip_claim(const struct pawl_zip_reader *reader,
+                    const struct pawl_zip_record *record)
+{
+    bool *is_claimed = &reader->claimed[record - reader->records];
+    bool is_first = !*is_claimed;
+    *is_claimed = true;
+    return is_first;
 }
 
 bool pawl_zip_has_checksums(const struct pawl_zip_reader *reader)
@@ -310,6 +324,18 @@ static int read_deflated(const struct pawl_zip_reader *reader,
     return rc;
 }
 
+static int check_crc(const struct pawl_zip_reader *reader,
+                     const struct pawl_zip_record *record, uint32_t crc,
+                     struct pawl_error *err)
+{
+    if (reader->has_checksums && crc != record->crc32) {
+        return pawl_fail(err, PAWL_ECORRUPT, 0,
+                         "checksum mismatch (it says %08x, its bytes say %08x)",
+                         record->crc32, crc);
+    }
+    return 0;
+}
+
 static int read_verified(const struct pawl_zip_reader *reader,
                          const struct pawl_zip_record *record,
                          const struct wanted *wanted, struct pawl_error *err)
@@ -323,16 +349,48 @@ static int read_verified(const struct pawl_zip_reader *reader,
     rc = record->method == ZIP_STORED
              ? read_stored(reader, record, offset, wanted, &crc, err)
              : read_deflated(reader, record, offset, wanted, &crc, err);
+    return rc < 0 ? rc : check_crc(reader, record, crc, err);
+}
+
+/* ---- in place ---------------------------------------------------------- */
+
+static int check_in_place(const struct pawl_zip_reader *reader,
+                          const struct pawl_zip_record *record, uint64_t offset,
+                          struct pawl_error *err)
+{
+    const struct pawl_source *source = &reader->source;
+    if (source->is_proven || !reader->has_checksums) {
+        return 0;
+    }
+    uint32_t crc =
+        source->checksum != NULL
+            ? source->checksum(source->ctx, offset, record->size_bytes)
+            : pawl_crc32(0, (const uint8_t *)source->memory + offset,
+                         (size_t)record->size_bytes);
+    return check_crc(reader, record, crc, err);
+}
+
+int pawl_zip_map(const struct pawl_zip_reader *reader,
+                 const struct pawl_zip_record *record, void **out,
+                 struct pawl_error *err)
+{
+    uint64_t offset = 0;
+    *out = NULL;
+    if (reader->source.memory == NULL || record->method != ZIP_STORED) {
+        return 0;
+    }
+    int rc = locate(reader, record, &offset, err);
+    if (rc == 0) {
+        rc = check_in_place(reader, record, offset, err);
+    }
     if (rc < 0) {
-        return rc;
+        return pawl_zip_blame(reader, record, rc, err);
     }
-    if (reader->has_checksums && crc != record->crc32) {
-        return pawl_fail(err, PAWL_ECORRUPT, 0,
-                         "checksum mismatch (it says %08x, its bytes say %08x)",
-                         record->crc32, crc);
-    }
+    *out = (uint8_t *)reader->source.memory + offset;
     return 0;
 }
+
+/* ---- reading, the call ------------------------------------------------- */
 
 int pawl_zip_read(const struct pawl_zip_reader *reader,
                   const struct pawl_zip_record *record, uint64_t offset,

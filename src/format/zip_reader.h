@@ -59,6 +59,12 @@ const struct pawl_zip_record *
 pawl_zip_find(const struct pawl_zip_reader *reader, const char *name,
               size_t name_len);
 
+/* True for the first who asks for that record: names that differ in case only
+ * are one record, and two storages must not have the same memory.  One thread
+ * at a time. */
+bool pawl_zip_claim(const struct pawl_zip_reader *reader,
+                    const struct pawl_zip_record *record);
+
 /* Whether the file has checksums.  One that was written without them (torch
  * can be told so) has a CRC of zero for each record that is not empty, and
  * then none is verified. */
@@ -71,6 +77,12 @@ bool pawl_zip_has_checksums(const struct pawl_zip_reader *reader);
 int pawl_zip_read(const struct pawl_zip_reader *reader,
                   const struct pawl_zip_record *record, uint64_t offset,
                   void *dst, size_t len, struct pawl_error *err);
+
+/* Where the content lies if the source is in memory and the record stored, as
+ * it is; else NULL.  Verified, unless the source is proven as a whole. */
+int pawl_zip_map(const struct pawl_zip_reader *reader,
+                 const struct pawl_zip_record *record, void **out,
+                 struct pawl_error *err);
 
 /* Puts the names of the file and the record (NULL: none) before a message
  * about the content, of code `rc`, which is returned. */

@@ -165,11 +165,22 @@ int pawl_storage_read(struct pawl_storage *st, void *dst, size_t len_bytes,
     return st->ops->read(st->ops_ctx, 0, dst, len_bytes, err);
 }
 
+static bool can_map(const struct pawl_storage_ops *ops)
+{
+    return ops->struct_size >= sizeof(*ops) && ops->map != NULL;
+}
+
 static int read_one(struct pawl_storage *st, struct pawl_error *err)
 {
     size_t len;
+    void *mapped = NULL;
     if (st->data != NULL || st->len_bytes == 0) {
         return 0;
+    }
+    int map_rc = can_map(st->ops) ? st->ops->map(st->ops_ctx, &mapped, err) : 0;
+    if (map_rc < 0 || mapped != NULL) {
+        st->data = mapped;
+        return map_rc;
     }
     /* malloc aligns to 16; torch and vector code like 64. */
     if (!pawl_to_size(st->len_bytes, &len) || len > SIZE_MAX - 64) {
