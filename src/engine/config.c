@@ -275,6 +275,8 @@ static const struct key {
     {"direct_io", take_bool, FIELD(direct_io)},
     {"hugetlb", take_bool, FIELD(hugetlb)},
     {"prefault", take_bool, FIELD(prefault)},
+    {"read_threads", take_threads, FIELD(read_threads)},
+    {"load_cache_bytes", take_size, FIELD(load_cache_bytes)},
     {"max_pending", take_threads, FIELD(max_pending)},
     {"when_full", take_when_full, FIELD(when_full)},
     {"snapshot", take_snapshot, FIELD(snapshot)},
@@ -353,18 +355,23 @@ static int take_all(struct pawl_config *config, struct pawl_error *err)
     return config->options == NULL ? pawl_fail_nomem(err) : 0;
 }
 
+/* Of the machine; 0 if it does not tell. */
+static uint64_t memory_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    return pages <= 0 || page_bytes <= 0
+               ? 0
+               : (uint64_t)pages * (uint64_t)page_bytes;
+}
+
 /* An eighth of the machine's memory, so that eight ranks on a node fit when
  * their states do, but 64 MiB to 4 GiB. */
 static uint64_t default_staging(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long page_bytes = sysconf(_SC_PAGESIZE);
     uint64_t least = UINT64_C(64) << 20;
     uint64_t most = UINT64_C(4) << 30;
-    if (pages <= 0 || page_bytes <= 0) {
-        return least;
-    }
-    uint64_t share = (uint64_t)pages * (uint64_t)page_bytes / 8;
+    uint64_t share = memory_bytes() / 8;
     return share < least ? least : share > most ? most : share;
 }
 
@@ -386,6 +393,8 @@ int pawl_config_parse(struct pawl_config *out, const char *json,
         .write_timeout_ms = 600000,
         .nice = 5,
         .max_pending = 1,
+        .read_threads = 4,
+        .load_cache_bytes = memory_bytes() / 4,
     };
     json_error_t cause;
     bool is_empty = json == NULL || json[0] == '\0';

@@ -58,6 +58,8 @@ struct pawl_config {
     uint64_t nice;                 /* of threads in the background, 0..19 */
     bool direct_io;                /* past the page cache where the store can */
     bool hugetlb;
+    uint64_t read_threads;     /* reads in flight */
+    uint64_t load_cache_bytes; /* of files kept from open to close */
     bool prefault; /* touch all staging when the engine is made */
     uint64_t max_pending;
     enum pawl_when_full when_full;

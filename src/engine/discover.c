@@ -131,7 +131,8 @@ static bool is_torch_file(struct finder *f, const char *name)
 {
     struct pawl_state_file *file = NULL;
     const struct pawl_format_ops *format = NULL;
-    if (pawl_state_file_open(&file, f->place, f->dir, name, NULL) < 0) {
+    if (pawl_state_file_open(&file, f->place, f->dir, name, PAWL_STORE_READ,
+                             NULL) < 0) {
         return false;
     }
     int rc = pawl_state_file_probe(&format, file, f->formats, NULL);

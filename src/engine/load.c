@@ -87,14 +87,23 @@ static int find_entry(const struct pawl_manifest_file **entry,
 
 /* ---- the file ----------------------------------------------------------- */
 
-static int open_at(struct pawl_state_file **out, struct pawl_place *place,
+/* A load that is not lazy reads all of a file. */
+static bool reads_image(const struct pawl_loading *how)
+{
+    return how->images != NULL && (how->flags & PAWL_LOAD_LAZY) == 0;
+}
+
+static int open_at(struct pawl_state_file **out, const struct pawl_loading *how,
                    const char *path, struct pawl_error *err)
 {
     char *dir = NULL;
     const char *name = NULL;
+    unsigned mode =
+        PAWL_STORE_READ | (reads_image(how) ? how->images->mode : 0);
     int rc = pawl_path_split(&dir, &name, path, err);
     if (rc == 0) {
-        rc = pawl_state_file_open(out, place, dir, name, err);
+        rc = pawl_state_file_open(out, how->place, dir, name,
+                                  (enum pawl_store_mode)mode, err);
     }
     free(dir);
     return rc;
@@ -102,15 +111,15 @@ static int open_at(struct pawl_state_file **out, struct pawl_place *place,
 
 /* A store does not follow links that lead out of its directory.  But the user
  * named this one. */
-static int open_followed(struct pawl_state_file **out, struct pawl_place *place,
-                         const char *path, struct pawl_error *err)
+static int open_followed(struct pawl_state_file **out,
+                         const struct pawl_loading *how, struct pawl_error *err)
 {
     struct pawl_error why;
-    int rc = open_at(out, place, path, &why);
+    int rc = open_at(out, how, how->path, &why);
     if (rc == PAWL_EINVAL && why.sys_errno == ELOOP) {
-        char *real = realpath(path, NULL);
+        char *real = realpath(how->path, NULL);
         if (real != NULL) {
-            rc = open_at(out, place, real, &why);
+            rc = open_at(out, how, real, &why);
         }
         free(real);
     }
@@ -120,7 +129,33 @@ static int open_followed(struct pawl_state_file **out, struct pawl_place *place,
     return rc;
 }
 
-static int verify(struct pawl_state_file *file, const struct pawl_loading *how,
+/* Puts an image in place of the open file, which a proof by its checksum goes
+ * along with.  When there is no memory for it the file stays as it is. */
+static int become_image(struct pawl_state_file **file,
+                        const struct pawl_loading *how,
+                        const struct pawl_manifest_file *expected,
+                        struct pawl_error *err)
+{
+    struct pawl_file_image *image = NULL;
+    int rc = pawl_verify_image(&image, *file, expected, how->images, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (how->cache != NULL) {
+        const struct pawl_image_facts facts = {
+            .generation = how->cache_generation,
+            .is_proven = expected != NULL,
+            .is_given = true,
+        };
+        pawl_image_cache_put(how->cache, how->path, image, &facts);
+    }
+    pawl_state_file_close(*file);
+    *file = NULL;
+    return pawl_state_file_of_image(file, how->path, image, expected != NULL,
+                                    err);
+}
+
+static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
                   const struct pawl_format_ops *format, struct pawl_error *err)
 {
     struct pawl_manifest manifest = {0};
@@ -133,8 +168,14 @@ static int verify(struct pawl_state_file *file, const struct pawl_loading *how,
     if (expected == NULL) {
         rc = find_entry(&expected, &manifest, how->place, how->path, err);
     }
-    if (rc == 0 && expected != NULL) {
-        rc = pawl_verify_file(file, expected, read_all, how->block_bytes, err);
+    bool is_image = rc == 0 && reads_image(how) && format != NULL;
+    if (is_image) {
+        rc = become_image(file, how, expected, err);
+        is_image = rc != PAWL_ENOMEM || *file == NULL;
+        rc = is_image ? rc : 0;
+    }
+    if (rc == 0 && expected != NULL && !is_image) {
+        rc = pawl_verify_file(*file, expected, read_all, how->block_bytes, err);
     }
     pawl_manifest_fini(&manifest);
     return rc;
@@ -148,23 +189,51 @@ static int unknown_format(const struct pawl_state_file *file,
                      file->source.size_bytes == 0 ? ": it is empty" : "");
 }
 
-/* The manifest comes first: what it knows to be damaged is not parsed. */
+/* From what is kept of an open checkpoint; no file if it is not there. */
+static int take_kept(struct pawl_state_file **out,
+                     const struct pawl_loading *how, struct pawl_error *err)
+{
+    bool is_proven = false;
+    struct pawl_file_image *image = NULL;
+    if (reads_image(how) && how->cache != NULL) {
+        image = pawl_image_cache_take(how->cache, how->path, how->images,
+                                      &is_proven);
+    }
+    return image == NULL ? 0
+                         : pawl_state_file_of_image(out, how->path, image,
+                                                    is_proven, err);
+}
+
+/* Opens a file and verifies what can be before it is parsed: what the manifest
+ * knows to be damaged is not. */
+static int open_verified(struct pawl_state_file **file,
+                         const struct pawl_format_ops **format,
+                         const struct pawl_loading *how, struct pawl_error *err)
+{
+    int rc = take_kept(file, how, err);
+    bool is_kept = *file != NULL;
+    if (rc == 0 && !is_kept) {
+        rc = open_followed(file, how, err);
+    }
+    if (rc == 0) {
+        rc = pawl_state_file_probe(format, *file, how->formats, err);
+    }
+    if (rc == 0 && !is_kept) {
+        rc = verify(file, how, *format, err);
+    }
+    if (rc == 0 && *format == NULL) {
+        rc = unknown_format(*file, err);
+    }
+    return rc;
+}
+
 int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
                    uint64_t *size_out, struct pawl_error *err)
 {
     struct pawl_state_file *file = NULL;
     const struct pawl_format_ops *format = NULL;
     struct pawl_state *state = NULL;
-    int rc = open_followed(&file, how->place, how->path, err);
-    if (rc == 0) {
-        rc = pawl_state_file_probe(&format, file, how->formats, err);
-    }
-    if (rc == 0) {
-        rc = verify(file, how, format, err);
-    }
-    if (rc == 0 && format == NULL) {
-        rc = unknown_format(file, err);
-    }
+    int rc = open_verified(&file, &format, how, err);
     if (rc < 0) {
         pawl_state_file_close(file);
         return rc;

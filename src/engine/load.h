@@ -10,6 +10,7 @@
 #ifndef PAWL_ENGINE_LOAD_H
 #define PAWL_ENGINE_LOAD_H
 
+#include "engine/image_cache.h"
 #include "engine/manifest.h"
 #include "engine/state_file.h"
 
@@ -23,6 +24,11 @@ struct pawl_loading {
      * a manifest is looked for. */
     const struct pawl_manifest_file *expected;
     bool is_proven; /* its checksum was compared since the open */
+    /* How to read the whole of it at once into memory where the tensors then
+     * lie; NULL: storage by storage. */
+    const struct pawl_image_options *images;
+    struct pawl_image_cache *cache; /* or NULL */
+    uint64_t cache_generation;      /* before `expected` was looked up */
 };
 
 /* Reads the file.  A lazy load compares the size with the manifest, not the

@@ -19,6 +19,12 @@ void pawl_reading_init(struct pawl_reading *reading,
 {
     *reading = (struct pawl_reading){.setup = setup, .token = token};
     pawl_formats_init(&reading->formats, setup->format);
+    reading->images = (struct pawl_image_options){
+        .block_bytes = (size_t)setup->config->block_bytes,
+        .threads = (unsigned)setup->config->read_threads,
+        .mode = setup->config->direct_io ? PAWL_STORE_DIRECT : 0,
+    };
+    pawl_image_cache_init(&reading->cache, setup->config->load_cache_bytes);
     pthread_mutex_init(&reading->locked.lock, NULL);
 }
 
@@ -32,7 +38,16 @@ static void forget_locked(struct pawl_reading *reading)
 void pawl_reading_fini(struct pawl_reading *reading)
 {
     forget_locked(reading);
+    pawl_image_cache_fini(&reading->cache);
     pthread_mutex_destroy(&reading->locked.lock);
+}
+
+/* The engines without threads of their own are the plain reference in reading
+ * too. */
+static const struct pawl_image_options *
+images_of(const struct pawl_reading *reading)
+{
+    return reading->setup->lane == NULL ? NULL : &reading->images;
 }
 
 static struct pawl_verifier verifier_of(struct pawl_reading *reading)
@@ -42,6 +57,8 @@ static struct pawl_verifier verifier_of(struct pawl_reading *reading)
         .formats = &reading->formats,
         .level = reading->setup->config->verify,
         .block_bytes = (size_t)reading->setup->config->block_bytes,
+        .images = images_of(reading),
+        .cache = &reading->cache,
     };
 }
 
@@ -56,11 +73,13 @@ static int open_found(struct pawl_reading *reading, const char *load_dir,
     struct pawl_verifier verifier = verifier_of(reading);
     char *dir = NULL;
     int rc = pawl_path_join(&dir, load_dir, tag, err);
+    pawl_image_cache_open(&reading->cache, ++reading->opens);
     if (rc == 0) {
         rc = is_signed ? pawl_verify_signed(&verifier, dir, manifest, err)
                        : pawl_verify_unsigned(&verifier, dir, err);
     }
     if (rc < 0) {
+        pawl_image_cache_close(&reading->cache);
         pawl_manifest_fini(manifest);
         free(dir);
         return rc;
@@ -175,6 +194,7 @@ int pawl_reading_open(struct pawl_reading *reading, bool is_alone,
 
 void pawl_reading_close(struct pawl_reading *reading)
 {
+    pawl_image_cache_close(&reading->cache);
     pthread_mutex_lock(&reading->locked.lock);
     forget_locked(reading);
     pthread_mutex_unlock(&reading->locked.lock);
@@ -221,6 +241,15 @@ static int ask_manifest(struct pawl_reading *reading, const char *path,
     return rc;
 }
 
+static bool is_inside(struct pawl_reading *reading, const char *path)
+{
+    pthread_mutex_lock(&reading->locked.lock);
+    bool inside = reading->locked.dir != NULL &&
+                  pawl_path_below(path, reading->locked.dir) != NULL;
+    pthread_mutex_unlock(&reading->locked.lock);
+    return inside;
+}
+
 int pawl_reading_load(struct pawl_reading *reading, const char *path,
                       unsigned flags, struct pawl_state **out,
                       struct pawl_error *err)
@@ -233,6 +262,9 @@ int pawl_reading_load(struct pawl_reading *reading, const char *path,
         .block_bytes = (size_t)setup->config->block_bytes,
         .path = path,
         .flags = flags,
+        .images = images_of(reading),
+        .cache = is_inside(reading, path) ? &reading->cache : NULL,
+        .cache_generation = pawl_image_cache_generation(&reading->cache),
     };
     uint64_t size = 0;
     int rc = ask_manifest(reading, path, &expected, &how.is_proven, err);

@@ -8,6 +8,7 @@
 #ifndef PAWL_ENGINE_READING_H
 #define PAWL_ENGINE_READING_H
 
+#include "engine/image_cache.h"
 #include "engine/manifest.h"
 #include "engine/setup.h"
 #include "engine/state_file.h"
@@ -18,6 +19,9 @@ struct pawl_reading {
     const struct pawl_engine_setup *setup; /* borrowed */
     struct pawl_formats formats;
     uint64_t token; /* of the engine: see owner.h */
+    uint64_t opens; /* tried so far; the opening thread's */
+    struct pawl_image_options images;
+    struct pawl_image_cache cache; /* of the open checkpoint */
     /* What load may look at while another thread opens or closes; the lock is
      * never held over I/O. */
     struct {

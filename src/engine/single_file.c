@@ -15,6 +15,9 @@
 #include <string.h>
 
 #define BLOCK_BYTES ((size_t)4 << 20)
+/* The defaults of a config. */
+#define READ_BLOCK_BYTES ((size_t)16 << 20)
+#define READ_THREADS 4
 
 static int stop_at_first(void *ctx, const struct pawl_store_entry *entry)
 {
@@ -169,6 +172,11 @@ int pawl_load(struct pawl_state **out, const char *path, unsigned flags,
     struct pawl_formats formats;
     char *absolute = NULL;
     uint64_t size = 0;
+    const struct pawl_image_options images = {
+        .block_bytes = READ_BLOCK_BYTES,
+        .threads = READ_THREADS,
+        .mode = PAWL_STORE_DIRECT,
+    };
     pawl_formats_init(&formats, NULL);
     int rc = pawl_path_absolute(&absolute, path, err);
     if (rc == 0) {
@@ -181,6 +189,7 @@ int pawl_load(struct pawl_state **out, const char *path, unsigned flags,
             .block_bytes = BLOCK_BYTES,
             .path = absolute,
             .flags = flags,
+            .images = &images,
         };
         rc = pawl_load_file(out, &how, &size, err);
     }

@@ -8,6 +8,7 @@
 #include "format/format_torch_legacy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PROBE_BYTES 64
 
@@ -31,7 +32,7 @@ static int read_object(void *ctx, uint64_t offset, void *dst, size_t len_bytes,
 
 int pawl_state_file_open(struct pawl_state_file **out, struct pawl_place *place,
                          const char *dir, const char *name,
-                         struct pawl_error *err)
+                         enum pawl_store_mode mode, struct pawl_error *err)
 {
     struct pawl_state_file *file = calloc(1, sizeof(*file));
     if (file == NULL) {
@@ -44,14 +45,64 @@ int pawl_state_file_open(struct pawl_state_file **out, struct pawl_place *place,
     }
     uint64_t size = 0;
     if (rc == 0) {
-        rc = pawl_store_open(&file->store, name, PAWL_STORE_READ, 0,
-                             &file->object, &size, err);
+        rc = pawl_store_open(&file->store, name, mode, 0, &file->object, &size,
+                             err);
     }
     if (rc < 0) {
         pawl_state_file_close(file);
         return rc;
     }
-    file->source = (struct pawl_source){read_object, file, size, file->name};
+    file->source = (struct pawl_source){.read = read_object,
+                                        .ctx = file,
+                                        .size_bytes = size,
+                                        .name = file->name};
+    *out = file;
+    return 0;
+}
+
+/* Formats ask for what lies in the file only. */
+static int read_image(void *ctx, uint64_t offset, void *dst, size_t len_bytes,
+                      struct pawl_error *err)
+{
+    const struct pawl_state_file *file = ctx;
+    if (offset > file->source.size_bytes ||
+        len_bytes > file->source.size_bytes - offset) {
+        return pawl_fail(err, PAWL_EFORMAT, 0, "'%s' is cut short", file->name);
+    }
+    if (len_bytes > 0) {
+        memcpy(dst, (const char *)file->source.memory + offset, len_bytes);
+    }
+    return 0;
+}
+
+static uint32_t checksum_image(void *ctx, uint64_t offset, uint64_t len_bytes)
+{
+    const struct pawl_state_file *file = ctx;
+    return pawl_file_image_crc(file->image, offset, len_bytes);
+}
+
+int pawl_state_file_of_image(struct pawl_state_file **out, const char *path,
+                             struct pawl_file_image *image, bool is_proven,
+                             struct pawl_error *err)
+{
+    struct pawl_state_file *file = calloc(1, sizeof(*file));
+    char *name = strdup(path);
+    if (file == NULL || name == NULL) {
+        free(file);
+        free(name);
+        pawl_file_image_unref(image);
+        return pawl_fail_nomem(err);
+    }
+    file->image = image;
+    file->name = name;
+    file->source =
+        (struct pawl_source){.read = read_image,
+                             .ctx = file,
+                             .size_bytes = pawl_file_image_size(image),
+                             .name = name,
+                             .memory = pawl_file_image_data(image),
+                             .checksum = checksum_image,
+                             .is_proven = is_proven};
     *out = file;
     return 0;
 }
@@ -61,6 +112,7 @@ void pawl_state_file_close(struct pawl_state_file *file)
     if (file == NULL) {
         return;
     }
+    pawl_file_image_unref(file->image);
     pawl_object_close(&file->object, false, NULL);
     pawl_store_fini(&file->store);
     pawl_place_unref(file->place);
@@ -78,7 +130,7 @@ int pawl_state_file_probe(const struct pawl_format_ops **out,
     size_t len = size < sizeof(head) ? (size_t)size : sizeof(head);
     int rc = 0;
     if (len > 0) {
-        rc = pawl_object_read(&file->object, 0, head, len, err);
+        rc = file->source.read(file->source.ctx, 0, head, len, err);
     }
     *out = NULL;
     for (size_t i = 0; rc == 0 && *out == NULL && i < formats->count; i++) {

@@ -3,11 +3,13 @@
  * state_file.h - a file of a store, open for reading, and the state in it
  *
  * The file has a store of its own and keeps its place alive, so that a state
- * that was loaded lazily can read after the engine is gone.
+ * that was loaded lazily can read after the engine is gone; or it is the image
+ * of one, in memory.
  */
 #ifndef PAWL_ENGINE_STATE_FILE_H
 #define PAWL_ENGINE_STATE_FILE_H
 
+#include "engine/file_image.h"
 #include "engine/place.h"
 
 #include <pawl/plugin.h>
@@ -28,15 +30,23 @@ struct pawl_state_file {
     struct pawl_place *place; /* a reference */
     struct pawl_store store;
     struct pawl_object_handle object;
-    struct pawl_source source; /* reads the object */
-    char *name;                /* owned; for messages */
+    struct pawl_file_image *image; /* instead of all these, or NULL */
+    struct pawl_source source;     /* reads the object, or the image */
+    char *name;                    /* owned; for messages */
 };
 
-/* Opens file `name` below the absolute directory `dir`.  PAWL_ENOENT, and what
- * the store says. */
+/* Opens file `name` below the absolute directory `dir`; `mode` is
+ * PAWL_STORE_READ, with PAWL_STORE_DIRECT if all of it will be read.
+ * PAWL_ENOENT, and what the store says. */
 int pawl_state_file_open(struct pawl_state_file **out, struct pawl_place *place,
                          const char *dir, const char *name,
-                         struct pawl_error *err);
+                         enum pawl_store_mode mode, struct pawl_error *err);
+/* The file at `path` in memory.  Takes the image over, also on failure: its
+ * memory is the state's.  `is_proven`: its checksum was compared.
+ * PAWL_ENOMEM. */
+int pawl_state_file_of_image(struct pawl_state_file **out, const char *path,
+                             struct pawl_file_image *image, bool is_proven,
+                             struct pawl_error *err);
 /* NULL is fine. */
 void pawl_state_file_close(struct pawl_state_file *file);
 

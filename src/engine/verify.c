@@ -9,9 +9,9 @@
 
 #include <stdlib.h>
 
-int pawl_verify_file(struct pawl_state_file *file,
-                     const struct pawl_manifest_file *expected, bool read_all,
-                     size_t block_bytes, struct pawl_error *err)
+static int check_size(const struct pawl_state_file *file,
+                      const struct pawl_manifest_file *expected,
+                      struct pawl_error *err)
 {
     uint64_t size = file->source.size_bytes;
     if (size != expected->size_bytes) {
@@ -20,18 +20,58 @@ int pawl_verify_file(struct pawl_state_file *file,
                          file->name, (unsigned long long)size,
                          (unsigned long long)expected->size_bytes);
     }
+    return 0;
+}
+
+static int check_crc(const struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected, uint32_t crc,
+                     struct pawl_error *err)
+{
+    if (crc != expected->crc32) {
+        return pawl_fail(err, PAWL_ECORRUPT, 0,
+                         "'%s' was changed: its checksum is %08x, its manifest "
+                         "says %08x",
+                         file->name, crc, expected->crc32);
+    }
+    return 0;
+}
+
+int pawl_verify_file(struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected, bool read_all,
+                     size_t block_bytes, struct pawl_error *err)
+{
     uint32_t crc = 0;
-    if (!read_all) {
-        return 0;
+    int rc = check_size(file, expected, err);
+    if (rc < 0 || !read_all) {
+        return rc;
     }
-    int rc = pawl_object_crc(&file->object, size, block_bytes, &crc, err);
-    if (rc == 0 && crc != expected->crc32) {
-        rc = pawl_fail(err, PAWL_ECORRUPT, 0,
-                       "'%s' was changed: its checksum is %08x, its manifest "
-                       "says %08x",
-                       file->name, crc, expected->crc32);
+    rc = pawl_object_crc(&file->object, file->source.size_bytes, block_bytes,
+                         &crc, err);
+    return rc < 0 ? rc : check_crc(file, expected, crc, err);
+}
+
+int pawl_verify_image(struct pawl_file_image **out,
+                      struct pawl_state_file *file,
+                      const struct pawl_manifest_file *expected,
+                      const struct pawl_image_options *options,
+                      struct pawl_error *err)
+{
+    struct pawl_file_image *image = NULL;
+    uint64_t size = file->source.size_bytes;
+    int rc = expected == NULL ? 0 : check_size(file, expected, err);
+    if (rc == 0) {
+        rc = pawl_file_image_read(&image, &file->object, size, options, err);
     }
-    return rc;
+    if (rc == 0 && expected != NULL) {
+        rc =
+            check_crc(file, expected, pawl_file_image_crc(image, 0, size), err);
+    }
+    if (rc < 0) {
+        pawl_file_image_unref(image);
+        return rc;
+    }
+    *out = image;
+    return 0;
 }
 
 /* Reads every storage of the state, one at a time, and drops it. */
@@ -71,6 +111,57 @@ static int check_structure(struct pawl_state_file *file,
     return rc;
 }
 
+static void keep(const struct pawl_verifier *verifier, const char *path,
+                 struct pawl_file_image *image, bool is_proven)
+{
+    const struct pawl_image_facts facts = {
+        .generation = pawl_image_cache_generation(verifier->cache),
+        .is_proven = is_proven,
+    };
+    pawl_image_cache_put(verifier->cache, path, image, &facts);
+}
+
+/* Compares every byte.  Keeps what there is room for; what there is not is
+ * read and dropped. */
+static int check_bytes(const struct pawl_verifier *verifier,
+                       struct pawl_state_file *file,
+                       const struct pawl_manifest_file *expected,
+                       struct pawl_error *err)
+{
+    uint64_t size = file->source.size_bytes;
+    struct pawl_file_image *image = NULL;
+    uint32_t crc = 0;
+    if (verifier->images == NULL) {
+        return pawl_verify_file(file, expected, true, verifier->block_bytes,
+                                err);
+    }
+    int rc = PAWL_ENOMEM;
+    if (pawl_image_cache_has_room(verifier->cache, size)) {
+        rc = pawl_verify_image(&image, file, expected, verifier->images, err);
+    }
+    if (rc == 0) {
+        keep(verifier, file->name, image, true);
+        pawl_file_image_unref(image);
+    }
+    if (rc != PAWL_ENOMEM) {
+        return rc;
+    }
+    rc = check_size(file, expected, err);
+    if (rc == 0) {
+        rc = pawl_file_image_scan(&crc, &file->object, size, verifier->images,
+                                  err);
+    }
+    return rc < 0 ? rc : check_crc(file, expected, crc, err);
+}
+
+static enum pawl_store_mode mode_of(const struct pawl_verifier *verifier)
+{
+    bool full = verifier->level == PAWL_VERIFY_FULL;
+    unsigned direct =
+        full && verifier->images != NULL ? verifier->images->mode : 0;
+    return (enum pawl_store_mode)(PAWL_STORE_READ | direct);
+}
+
 static int check_named(const struct pawl_verifier *verifier, const char *dir,
                        const struct pawl_manifest_file *expected,
                        struct pawl_error *err)
@@ -78,15 +169,17 @@ static int check_named(const struct pawl_verifier *verifier, const char *dir,
     struct pawl_state_file *file = NULL;
     const struct pawl_format_ops *format = NULL;
     bool full = verifier->level == PAWL_VERIFY_FULL;
-    int rc =
-        pawl_state_file_open(&file, verifier->place, dir, expected->path, err);
+    int rc = pawl_state_file_open(&file, verifier->place, dir, expected->path,
+                                  mode_of(verifier), err);
     if (rc == PAWL_ENOENT) {
         return pawl_fail(err, PAWL_ECORRUPT, 0,
                          "'%s/%s' is missing, though its manifest names it",
                          dir, expected->path);
     }
     if (rc == 0) {
-        rc = pawl_verify_file(file, expected, full, verifier->block_bytes, err);
+        rc = full ? check_bytes(verifier, file, expected, err)
+                  : pawl_verify_file(file, expected, false,
+                                     verifier->block_bytes, err);
     }
     if (rc == 0 && !full) {
         rc = pawl_state_file_probe(&format, file, verifier->formats, err);
@@ -115,15 +208,43 @@ int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
     return 0;
 }
 
+/* Puts an image in place of the open file, if there is room to keep it. */
+static int become_image(const struct pawl_verifier *verifier,
+                        struct pawl_state_file **file, struct pawl_error *err)
+{
+    struct pawl_file_image *image = NULL;
+    if (verifier->images == NULL || verifier->level != PAWL_VERIFY_FULL ||
+        !pawl_image_cache_has_room(verifier->cache,
+                                   (*file)->source.size_bytes)) {
+        return 0;
+    }
+    int rc = pawl_verify_image(&image, *file, NULL, verifier->images, err);
+    if (rc < 0) {
+        return rc == PAWL_ENOMEM ? 0 : rc;
+    }
+    char *path = (*file)->name;
+    (*file)->name = NULL;
+    keep(verifier, path, image, false);
+    pawl_state_file_close(*file);
+    *file = NULL;
+    rc = pawl_state_file_of_image(file, path, image, false, err);
+    free(path);
+    return rc;
+}
+
 /* 1 if it was a file of a known format and is whole, 0 if it was not one. */
 static int check_any(const struct pawl_verifier *verifier, const char *dir,
                      const char *path, struct pawl_error *err)
 {
     struct pawl_state_file *file = NULL;
     const struct pawl_format_ops *format = NULL;
-    int rc = pawl_state_file_open(&file, verifier->place, dir, path, err);
+    int rc = pawl_state_file_open(&file, verifier->place, dir, path,
+                                  mode_of(verifier), err);
     if (rc == 0) {
         rc = pawl_state_file_probe(&format, file, verifier->formats, err);
+    }
+    if (rc == 0 && format != NULL) {
+        rc = become_image(verifier, &file, err);
     }
     if (rc < 0 || format == NULL) {
         pawl_state_file_close(file);

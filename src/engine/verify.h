@@ -10,6 +10,7 @@
 #define PAWL_ENGINE_VERIFY_H
 
 #include "engine/config.h"
+#include "engine/image_cache.h"
 #include "engine/manifest.h"
 #include "engine/state_file.h"
 
@@ -18,6 +19,10 @@ struct pawl_verifier {
     const struct pawl_formats *formats;
     enum pawl_verify level;
     size_t block_bytes;
+    /* As of struct pawl_loading: files are read so, and what the cache has
+     * room for is kept. */
+    const struct pawl_image_options *images;
+    struct pawl_image_cache *cache;
 };
 
 /* 0 if every file of the manifest is in `dir` (absolute), as long as it should
@@ -37,5 +42,13 @@ int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
 int pawl_verify_file(struct pawl_state_file *file,
                      const struct pawl_manifest_file *expected, bool read_all,
                      size_t block_bytes, struct pawl_error *err);
+
+/* Reads all of an open file, and compares it with what its manifest says if
+ * `expected` is not NULL.  PAWL_ENOMEM: too large. */
+int pawl_verify_image(struct pawl_file_image **out,
+                      struct pawl_state_file *file,
+                      const struct pawl_manifest_file *expected,
+                      const struct pawl_image_options *options,
+                      struct pawl_error *err);
 
 #endif

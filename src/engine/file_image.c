@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file_image.c - see file_image.h
+ *
+ * One `struct work` is shared by the threads of one read, scan or copy.  They
+ * take blocks by an atomic counter and write to the memory and the checksums
+ * of their own blocks only; joining them is what publishes both.
+ */
+#include "engine/file_image.h"
+
+#include "base/bytes.h"
+#include "base/copy.h"
+#include "base/crc32.h"
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define GRAIN ((size_t)64 << 10) /* one checksum each */
+#define HUGE_PAGE ((size_t)2 << 20)
+#define PAGE ((size_t)4096)
+#define THREADS_MAX 64
+
+struct pawl_file_image {
+    atomic_uint references;
+    uint8_t *data;
+    size_t size_bytes;
+    size_t mapped_bytes;
+    uint32_t *sums; /* of each grain */
+};
+
+struct work {
+    struct pawl_object_handle *object;   /* read it: or */
+    const struct pawl_file_image *model; /* copy it */
+    uint8_t *to; /* NULL: each thread has a block of its own */
+    uint32_t *sums;
+    uint64_t size_bytes;
+    size_t block_bytes; /* whole grains */
+    atomic_uint_fast64_t next_block;
+    atomic_bool has_failed;
+    struct {
+        pthread_mutex_t lock;
+        int rc;
+        struct pawl_error err; /* of the first failure */
+    } locked;
+};
+
+/* ---- memory ------------------------------------------------------------- */
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+/* Maps `size` bytes, aligned so that huge pages fit; NULL if there is no
+ * room. */
+static uint8_t *map_memory(size_t size)
+{
+    size_t align = size < HUGE_PAGE ? PAGE : HUGE_PAGE;
+    size_t slack = align - PAGE;
+    uint8_t *start = mmap(NULL, size + slack, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) {
+        return NULL;
+    }
+    size_t head = (size_t)(-(uintptr_t)start % align);
+    if (head > 0) {
+        munmap(start, head);
+    }
+    if (slack > head) {
+        munmap(start + head + size, slack - head);
+    }
+    start += head;
+    madvise(start, size, MADV_HUGEPAGE);
+    return start;
+}
+
+static uint32_t *new_sums(uint64_t size_bytes)
+{
+    return calloc((size_t)(size_bytes / GRAIN) + 1, sizeof(uint32_t));
+}
+
+static int new_image(struct pawl_file_image **out, uint64_t size_bytes,
+                     struct pawl_error *err)
+{
+    struct pawl_file_image *image = calloc(1, sizeof(*image));
+    if (image == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    atomic_init(&image->references, 1);
+    if (!pawl_to_size(size_bytes, &image->size_bytes) ||
+        size_bytes > SIZE_MAX / 2) {
+        pawl_file_image_unref(image);
+        return pawl_fail_nomem(err);
+    }
+    image->sums = new_sums(size_bytes);
+    if (image->sums != NULL && size_bytes > 0) {
+        image->mapped_bytes = round_up(image->size_bytes, PAGE);
+        image->data = map_memory(image->mapped_bytes);
+    }
+    if (image->sums == NULL || (size_bytes > 0 && image->data == NULL)) {
+        pawl_file_image_unref(image);
+        return pawl_fail_nomem(err);
+    }
+    *out = image;
+    return 0;
+}
+
+struct pawl_file_image *pawl_file_image_ref(struct pawl_file_image *image)
+{
+    if (image != NULL) {
+        atomic_fetch_add_explicit(&image->references, 1, memory_order_relaxed);
+    }
+    return image;
+}
+
+void pawl_file_image_unref(struct pawl_file_image *image)
+{
+    if (image == NULL || atomic_fetch_sub_explicit(&image->references, 1,
+                                                   memory_order_acq_rel) > 1) {
+        return;
+    }
+    if (image->data != NULL) {
+        munmap(image->data, image->mapped_bytes);
+    }
+    free(image->sums);
+    free(image);
+}
+
+void *pawl_file_image_data(const struct pawl_file_image *image)
+{
+    return image->data;
+}
+
+uint64_t pawl_file_image_size(const struct pawl_file_image *image)
+{
+    return image->size_bytes;
+}
+
+/* ---- checksums ---------------------------------------------------------- */
+
+/* Grains that lie in the range as a whole need not be looked at. */
+uint32_t pawl_file_image_crc(const struct pawl_file_image *image,
+                             uint64_t offset, uint64_t len_bytes)
+{
+    size_t at = (size_t)offset;
+    size_t end = at + (size_t)len_bytes;
+    uint32_t crc = 0;
+    while (at < end) {
+        size_t grain = at / GRAIN * GRAIN;
+        size_t left = image->size_bytes - grain;
+        size_t grain_end = grain + (left < GRAIN ? left : GRAIN);
+        size_t len = (end < grain_end ? end : grain_end) - at;
+        bool is_whole = at == grain && at + len == grain_end;
+        uint32_t sum = is_whole ? image->sums[grain / GRAIN]
+                                : pawl_crc32(0, image->data + at, len);
+        crc = at == offset ? sum : pawl_crc32_combine(crc, sum, len);
+        at += len;
+    }
+    return crc;
+}
+
+/* ---- blocks ------------------------------------------------------------- */
+
+static int read_block(struct work *work, uint64_t at, uint8_t *to, size_t len,
+                      struct pawl_error *err)
+{
+    int rc = pawl_object_read(work->object, at, to, len, err);
+    for (size_t i = 0; rc == 0 && i < len; i += GRAIN) {
+        size_t piece = len - i < GRAIN ? len - i : GRAIN;
+        work->sums[(at + i) / GRAIN] = pawl_crc32(0, to + i, piece);
+    }
+    return rc;
+}
+
+/* The sums are those of the copy: who writes to the model meanwhile makes them
+ * differ, and is found out. */
+static int copy_block(struct work *work, uint64_t at, uint8_t *to, size_t len,
+                      struct pawl_error *err)
+{
+    const struct pawl_file_image *model = work->model;
+    for (size_t i = 0; i < len; i += GRAIN) {
+        size_t piece = len - i < GRAIN ? len - i : GRAIN;
+        size_t grain = (size_t)(at + i) / GRAIN;
+        work->sums[grain] =
+            pawl_copy_crc32(0, to + i, model->data + at + i, piece);
+        if (work->sums[grain] != model->sums[grain]) {
+            return pawl_fail(err, PAWL_ECORRUPT, 0,
+                             "what was read was changed in memory");
+        }
+    }
+    return 0;
+}
+
+static void note_failure(struct work *work, int rc,
+                         const struct pawl_error *err)
+{
+    pthread_mutex_lock(&work->locked.lock);
+    if (work->locked.rc == 0) {
+        work->locked.rc = rc;
+        work->locked.err = *err;
+    }
+    pthread_mutex_unlock(&work->locked.lock);
+    atomic_store_explicit(&work->has_failed, true, memory_order_relaxed);
+}
+
+/* Takes the next block: false when there is none, or no use. */
+static bool next_block(struct work *work, uint64_t *at, size_t *len)
+{
+    if (atomic_load_explicit(&work->has_failed, memory_order_relaxed)) {
+        return false;
+    }
+    uint64_t block =
+        atomic_fetch_add_explicit(&work->next_block, 1, memory_order_relaxed);
+    *at = block * work->block_bytes;
+    if (*at >= work->size_bytes) {
+        return false;
+    }
+    uint64_t left = work->size_bytes - *at;
+    *len = left < work->block_bytes ? (size_t)left : work->block_bytes;
+    return true;
+}
+
+static void do_blocks(void *ctx)
+{
+    struct work *work = ctx;
+    struct pawl_error err;
+    uint8_t *own = NULL;
+    uint64_t at;
+    size_t len;
+    while (next_block(work, &at, &len)) {
+        if (work->to == NULL && own == NULL) {
+            own = map_memory(work->block_bytes);
+        }
+        uint8_t *to = work->to == NULL ? own : work->to + at;
+        if (to == NULL) {
+            note_failure(work, pawl_fail_nomem(&err), &err);
+            break;
+        }
+        if (work->to != NULL) {
+            /* Where the kernel cannot, the read touches the pages. */
+            (void)madvise(to, round_up(len, PAGE), MADV_POPULATE_WRITE);
+        }
+        int rc = work->object != NULL ? read_block(work, at, to, len, &err)
+                                      : copy_block(work, at, to, len, &err);
+        if (rc < 0) {
+            note_failure(work, rc, &err);
+        }
+    }
+    if (own != NULL) {
+        munmap(own, work->block_bytes);
+    }
+}
+
+/* Does all blocks, with threads of its own: they are made in less time than a
+ * block takes, and so neither wait behind what an engine writes nor outlive a
+ * fork. */
+static int do_all(struct work *work, const struct pawl_image_options *options,
+                  struct pawl_error *err)
+{
+    struct pawl_pool *pool = NULL;
+    size_t block = round_up(options->block_bytes, GRAIN);
+    work->block_bytes = block > 0 ? block : GRAIN;
+    uint64_t blocks = work->size_bytes / work->block_bytes + 1;
+    unsigned threads =
+        options->threads < THREADS_MAX ? options->threads : THREADS_MAX;
+    unsigned helpers = blocks < threads ? (unsigned)blocks - 1
+                       : threads > 0    ? threads - 1
+                                        : 0;
+    struct pawl_pool_options pool_options = {
+        .thread_count = helpers,
+        .queue_max = helpers,
+        .name = "pawl-read",
+    };
+    pthread_mutex_init(&work->locked.lock, NULL);
+    if (helpers > 0 && pawl_pool_new(&pool, &pool_options, NULL) == 0) {
+        for (unsigned i = 0; i < helpers; i++) {
+            pawl_pool_submit(pool, do_blocks, work);
+        }
+    }
+    do_blocks(work); /* alone, if no thread could be made */
+    pawl_pool_free(pool);
+    pthread_mutex_destroy(&work->locked.lock);
+    if (work->locked.rc < 0 && err != NULL) {
+        *err = work->locked.err;
+    }
+    return work->locked.rc;
+}
+
+/* ---- the calls ---------------------------------------------------------- */
+
+/* Fills a new image by `work`. */
+static int fill(struct pawl_file_image **out, struct work *work,
+                const struct pawl_image_options *options,
+                struct pawl_error *err)
+{
+    struct pawl_file_image *image = NULL;
+    int rc = new_image(&image, work->size_bytes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    work->to = image->data;
+    work->sums = image->sums;
+    rc = do_all(work, options, err);
+    if (rc < 0) {
+        pawl_file_image_unref(image);
+        return rc;
+    }
+    *out = image;
+    return 0;
+}
+
+int pawl_file_image_read(struct pawl_file_image **out,
+                         struct pawl_object_handle *object, uint64_t size_bytes,
+                         const struct pawl_image_options *options,
+                         struct pawl_error *err)
+{
+    struct work work = {.object = object, .size_bytes = size_bytes};
+    return fill(out, &work, options, err);
+}
+
+int pawl_file_image_copy(struct pawl_file_image **out,
+                         const struct pawl_file_image *image,
+                         const struct pawl_image_options *options,
+                         struct pawl_error *err)
+{
+    struct work work = {.model = image, .size_bytes = image->size_bytes};
+    return fill(out, &work, options, err);
+}
+
+int pawl_file_image_scan(uint32_t *crc, struct pawl_object_handle *object,
+                         uint64_t size_bytes,
+                         const struct pawl_image_options *options,
+                         struct pawl_error *err)
+{
+    struct work work = {.object = object, .size_bytes = size_bytes};
+    work.sums = new_sums(size_bytes);
+    if (work.sums == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    int rc = do_all(&work, options, err);
+    if (rc == 0) {
+        /* All grains are whole, so the bytes are not asked for. */
+        struct pawl_file_image sums = {.size_bytes = (size_t)size_bytes,
+                                       .sums = work.sums};
+        *crc = pawl_file_image_crc(&sums, 0, size_bytes);
+    }
+    free(work.sums);
+    return rc;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file_image.h - a whole file in memory, read by several threads
+ *
+ * Blocks of the file are taken one after the other by a few threads; each
+ * touches the memory of its block, reads, and takes the checksums while the
+ * bytes are at hand, so page faults, the disk and checksums overlap.  The
+ * memory is one mapping on huge pages, and belongs to whoever holds the image:
+ * tensors may lie in it and be written to.
+ *
+ * Checksums are kept for every 64 KiB, as they were when the bytes came in: so
+ * the checksum of any range costs next to nothing, and a copy that is made
+ * later can be proven to be what was in the file.
+ */
+#ifndef PAWL_ENGINE_FILE_IMAGE_H
+#define PAWL_ENGINE_FILE_IMAGE_H
+
+#include "store/store.h"
+
+struct pawl_file_image;
+
+struct pawl_image_options {
+    size_t block_bytes; /* of a read; rounded to 64 KiB */
+    unsigned threads;   /* reads in flight, the caller's included; 1 .. 64 */
+    unsigned mode;      /* PAWL_STORE_DIRECT or 0: how files are opened */
+};
+
+/* Reads an object of `size_bytes`.  Blocks.  Release the image with
+ * pawl_file_image_unref.  PAWL_ENOMEM, and what the store says. */
+int pawl_file_image_read(struct pawl_file_image **out,
+                         struct pawl_object_handle *object, uint64_t size_bytes,
+                         const struct pawl_image_options *options,
+                         struct pawl_error *err);
+
+/* An image of its own with the bytes that were read into `image`, which others
+ * may have written to meanwhile: then PAWL_ECORRUPT.  PAWL_ENOMEM. */
+int pawl_file_image_copy(struct pawl_file_image **out,
+                         const struct pawl_file_image *image,
+                         const struct pawl_image_options *options,
+                         struct pawl_error *err);
+
+/* Reads all of an object and keeps nothing but the zip CRC-32 of its bytes. */
+int pawl_file_image_scan(uint32_t *crc, struct pawl_object_handle *object,
+                         uint64_t size_bytes,
+                         const struct pawl_image_options *options,
+                         struct pawl_error *err);
+
+/* Thread-safe; NULL is fine. */
+struct pawl_file_image *pawl_file_image_ref(struct pawl_file_image *image);
+void pawl_file_image_unref(struct pawl_file_image *image);
+
+/* Aligned to 4096 bytes, writable; NULL of an empty file. */
+void *pawl_file_image_data(const struct pawl_file_image *image);
+uint64_t pawl_file_image_size(const struct pawl_file_image *image);
+/* The zip CRC-32 of bytes [offset, offset + len_bytes), which must lie in the
+ * file, as they were read. Nobody may have written to them since. */
+uint32_t pawl_file_image_crc(const struct pawl_file_image *image,
+                             uint64_t offset, uint64_t len_bytes);
+
+#endif
