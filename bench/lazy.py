@@ -40,7 +40,7 @@ def run(settings: Settings) -> Samples:
                                 settings.rounds):
         path = paths[item.format]
         drop_cache(path)
-        busy = settle()
+        busy = settle(settings.directory)
         took = load_once(item, path)
         samples.append(Sample("one tensor" + suffix, item.name,
                               took["seconds"], os.path.getsize(path),

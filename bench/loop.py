@@ -98,7 +98,7 @@ def run(settings: Settings) -> Samples:
     for suffix, saver in in_turn(savers, settings.rounds):
         if saver:
             places.clear(saver)
-        busy = settle()
+        busy = settle(settings.directory)
         took = run_loop(training, saver, settings.loop_steps, places.beside)
         samples.append(Sample("loop" + suffix,
                               saver.name if saver else "no saves",

@@ -93,10 +93,13 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def settle() -> float:
-    """Waits until what was written or deleted is on the disk; gives the share
-    of the CPU time that others use now."""
-    os.sync()
+def settle(directory: str) -> float:
+    """Waits until what was deleted is so on the disk too (all that is written
+    is synced by who wrote it), and a moment more; gives the share of the CPU
+    time that others use now."""
+    fd = os.open(directory, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
     time.sleep(0.1)
     return busy_elsewhere()
 
@@ -117,7 +120,7 @@ def drop_cache(path: str) -> None:
 
 def raw_limit(settings: Settings, name: str, size: int, case: str) -> Sample:
     """Runs one case of bench/limits.c."""
-    busy = settle()
+    busy = settle(settings.directory)
     out = subprocess.run([settings.limits, name, settings.directory, str(size)],
                          check=True, capture_output=True, text=True).stdout
     row = json.loads(out)

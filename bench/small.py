@@ -47,7 +47,7 @@ def loads(settings: Settings, state: dict[str, torch.Tensor],
     samples = Samples()
     for suffix, item in in_turn(candidates, settings.rounds):
         assert isinstance(item, Loader)
-        busy = settle()
+        busy = settle(settings.directory)
         took = load_once(item, paths[item.format])
         samples.append(Sample("small load" + suffix, item.name,
                               took["seconds"], size_of(state),

@@ -67,7 +67,7 @@ def run(settings: Settings) -> Samples:
             samples.append(raw_limit(settings, item, size, case))
             continue
         path = places.fresh(item)
-        busy = settle()
+        busy = settle(settings.directory)
         took = stalled(item, states[item.name], path,
                        COMPUTE_PER_BYTE * size if item is lazy else 0)
         samples.append(Sample(case, item.name, took["save"] + took["fence"],
