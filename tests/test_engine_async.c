@@ -481,7 +481,7 @@ static void test_thousand_saves(void **state)
 {
     (void)state;
     struct async_fixture a =
-        async_on_gate(", \"durable\": false, \"keep_last\": 2");
+        async_on_gate(", \"direct_io\": false, \"keep_last\": 2");
     char tag[32];
     size_t pages = 0;
     int fds = 0;
