@@ -46,6 +46,16 @@ def test_save_keeps_no_reference(name, seed, tmp_path):
     assert [sys.getrefcount(part) for part in parts] == before
 
 
+def test_save_keeps_no_storage(tmp_path):
+    tensor = torch.ones(3)
+    storage = weakref.ref(tensor.untyped_storage())
+    pawl.save([tensor, tensor[1:]], tmp_path / "x.pt")
+    assert storage() is not None
+    del tensor
+    gc.collect()
+    assert storage() is None
+
+
 def test_a_failed_save_keeps_no_reference(tmp_path):
     shared = torch.ones(3)
     bad = [shared, {"x": [shared]}, lambda: 1]
