@@ -2,6 +2,7 @@
 /* test_discover.c - which checkpoints there are, and which is the newest. */
 #include "engine/discover.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "engine/manifest_file.h"
 #include "engine_fixture.h"
 
@@ -177,10 +179,24 @@ static void test_half_a_merge(void **state)
     engine_fixture_free(fix);
 }
 
+/* Where the kernel cannot keep a walk below the root (and under valgrind) links
+ * are not followed. */
+static bool follows_links(void)
+{
+    int fd = pawl_io_posix.open_beneath(NULL, AT_FDCWD, ".", O_PATH, 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd != -ENOSYS;
+}
+
 static void test_links(void **state)
 {
-    struct engine_fixture *fix = engine_fixture_new("{}", false);
     (void)state;
+    if (!follows_links()) {
+        skip();
+    }
+    struct engine_fixture *fix = engine_fixture_new("{}", false);
     must_make(fix, "one", 1);
     assert_int_equal(symlink("one", engine_fixture_path(fix, "best")), 0);
     assert_int_equal(symlink("/nowhere", engine_fixture_path(fix, "lost")), 0);

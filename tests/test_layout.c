@@ -57,6 +57,20 @@ static void test_stems_come_back(void **state)
         assert_string_equal(entry, others[i]);
     }
     assert_true(pawl_layout_is_claim("a.0123456789abcdef.claim"));
+    struct pawl_layout layout;
+    char name[PAWL_WORK_NAME_MAX];
+    pawl_layout_init(&layout, "a.b");
+    pawl_layout_claim(name, &layout, 0x1f);
+    assert_string_equal(name, ".pawl/a.b.000000000000001f.claim");
+    pawl_layout_next(name, &layout, UINT64_C(0xabcdef0123456789));
+    assert_string_equal(name, ".pawl/a.b.abcdef0123456789.next");
+    assert_true(pawl_layout_is_next(&layout, last(name)));
+    assert_true(pawl_layout_stem(name));
+    assert_string_equal(name, ".pawl/a.b");
+    assert_false(pawl_layout_is_next(&layout, "a.abcdef0123456789.next"));
+    assert_false(pawl_layout_is_next(&layout, "a.b.abcdef012345678.next"));
+    assert_false(pawl_layout_is_next(&layout, "a.b.abcdef012345678G.next"));
+    assert_false(pawl_layout_is_next(&layout, "a.b.next"));
     assert_false(pawl_layout_is_claim("a.owner"));
 }
 

@@ -14,8 +14,10 @@
 
 #include <cmocka.h>
 
-#include "engine/object.h"
+#include "engine/recovery.h"
 #include "engine_fixture.h"
+#include "fault_io.h"
+#include "store/store_file.h"
 
 enum { MINE = 1, OTHER_ENGINE = 2 };
 
@@ -184,6 +186,82 @@ static void test_claims_of_the_dead_are_swept(void **state)
     assert_false(run_has(stage->fix, claim));
 }
 
+/* ---- death on the way -----------------------------------------------------
+ */
+
+struct dying {
+    struct fault_io *fault;
+    size_t left;
+};
+
+static void die_at_zero(void *ctx, const struct fault_record *record)
+{
+    struct dying *dying = ctx;
+    (void)record;
+    if (--dying->left == 0) {
+        _exit(1);
+    }
+}
+
+/* A child takes the tag, and dies before its call `nth`.  Whether it did. */
+static bool take_and_die(struct stage *stage, size_t nth)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct dying dying = {fault_io_new(&pawl_io_posix), nth};
+        struct stage child = *stage;
+        struct pawl_store store;
+        enum pawl_owner_state was;
+        fault_io_set_hook(dying.fault, die_at_zero, &dying);
+        pawl_store_file_make(&store, stage->fix->run,
+                             fault_io_table(dying.fault), NULL);
+        child.store = &store;
+        _exit(take(&child, (uint64_t)getpid(), &was, NULL, NULL) == 0 ? 0 : 2);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    assert_int_not_equal(WEXITSTATUS(status), 2);
+    return WEXITSTATUS(status) == 1;
+}
+
+/* Each of a row of heirs dies a call later than the one before, so names are
+ * left at every stage, often several deep; the last one gets the tag. */
+static void test_death_while_taking(void **state)
+{
+    struct stage *stage = *state;
+    enum pawl_owner_state was;
+    struct pawl_error err;
+    size_t deepest = 0;
+    for (size_t heirs = 1; heirs <= 4; heirs++) {
+        for (size_t nth = 1;; nth++) {
+            bool died = true;
+            assert_false(take_and_die(stage, 100000)); /* the dead one */
+            for (size_t i = 0; i < heirs; i++) {
+                died = take_and_die(stage, nth) && died;
+            }
+            size_t left = run_count(stage->fix, ".pawl");
+            deepest = left > deepest ? left : deepest;
+            int rc = take(stage, MINE, &was, NULL, &err);
+            if (rc < 0) {
+                fail_msg("%zu heirs, call %zu: %s", heirs, nth, err.message);
+            }
+            assert_int_equal(look(stage, MINE, NULL), PAWL_OWNER_OURS);
+            assert_int_equal(pawl_recover_tag(stage->store, &stage->layout,
+                                              false, NULL, &err),
+                             0);
+            pawl_owner_drop(stage->store, &stage->layout, NULL);
+            struct pawl_recovery rest = {.store = stage->store, .token = MINE};
+            pawl_recover(&rest);
+            assert_int_equal(run_count(stage->fix, ".pawl"), 0);
+            if (!died) {
+                break;
+            }
+        }
+    }
+    assert_true(deepest >= 5); /* the record and four on the way to it */
+}
+
 /* ---- fights -------------------------------------------------------------- */
 
 enum { FIGHTERS = 6, ROUNDS = 40 };
@@ -272,6 +350,7 @@ int main(void)
         TEST(test_other_hosts_are_never_dead),
         TEST(test_rubbish_is_dead),
         TEST(test_claims_of_the_dead_are_swept),
+        TEST(test_death_while_taking),
         TEST(test_fight_for_a_free_tag),
         TEST(test_fight_for_a_dead_ones_tag),
     };

@@ -52,6 +52,26 @@ void pawl_layout_init(struct pawl_layout *layout, const char *tag)
     name_it(layout->file, layout->stem, ".file");
 }
 
+static void name_numbered(char out[PAWL_WORK_NAME_MAX],
+                          const struct pawl_layout *layout, uint64_t id,
+                          const char *suffix)
+{
+    snprintf(out, PAWL_WORK_NAME_MAX, PAWL_WORK_DIR "/%s.%016llx%s",
+             layout->stem, (unsigned long long)id, suffix);
+}
+
+void pawl_layout_next(char out[PAWL_WORK_NAME_MAX],
+                      const struct pawl_layout *layout, uint64_t id)
+{
+    name_numbered(out, layout, id, ".next");
+}
+
+void pawl_layout_claim(char out[PAWL_WORK_NAME_MAX],
+                       const struct pawl_layout *layout, uint64_t id)
+{
+    name_numbered(out, layout, id, ".claim");
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t text_len = strlen(text);
@@ -59,8 +79,32 @@ static bool ends_with(const char *text, const char *end)
     return text_len > end_len && strcmp(text + text_len - end_len, end) == 0;
 }
 
+/* The length of the stem in "STEM.0123456789abcdef.next", or 0. */
+static size_t stem_of_next(const char *entry)
+{
+    const size_t tail = 1 + 16 + strlen(".next");
+    size_t len = strlen(entry);
+    if (len <= tail || !ends_with(entry, ".next") || entry[len - tail] != '.' ||
+        strspn(entry + len - tail + 1, "0123456789abcdef") != 16) {
+        return 0;
+    }
+    return len - tail;
+}
+
+bool pawl_layout_is_next(const struct pawl_layout *layout, const char *entry)
+{
+    size_t len = stem_of_next(entry);
+    return len > 0 && len == strlen(layout->stem) &&
+           strncmp(entry, layout->stem, len) == 0;
+}
+
 bool pawl_layout_stem(char *entry)
 {
+    size_t len = stem_of_next(entry);
+    if (len > 0) {
+        entry[len] = '\0';
+        return true;
+    }
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
         if (ends_with(entry, suffixes[i])) {
             entry[strlen(entry) - strlen(suffixes[i])] = '\0';

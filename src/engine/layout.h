@@ -20,6 +20,7 @@
  *       <tag>.file         a single file being saved, before its rename
  *       spare/             files to be written over: spare.h
  *       <tag>.<hex>.claim  an owner record that wants to become <tag>.owner
+ *       <tag>.<hex>.next   one that is about to replace the dead one's
  *
  * A tag over 200 bytes is cut there and gets a hash, since a file name holds
  * 255 bytes; the owner record has the whole.
@@ -50,9 +51,19 @@ struct pawl_layout {
 /* `tag` has at most PAWL_TAG_MAX bytes.  Cannot fail. */
 void pawl_layout_init(struct pawl_layout *layout, const char *tag);
 
+/* Where the successor of owner record `id` of that tag makes himself known. */
+void pawl_layout_next(char out[PAWL_WORK_NAME_MAX],
+                      const struct pawl_layout *layout, uint64_t id);
+/* The claim with that number. */
+void pawl_layout_claim(char out[PAWL_WORK_NAME_MAX],
+                       const struct pawl_layout *layout, uint64_t id);
+
 /* The stem in the name of an entry of the work directory, cut out in place;
  * false if the entry is not one of Pawl's.  Claims do not count. */
 bool pawl_layout_stem(char *entry);
+
+/* Whether an entry of the work directory is a successor's, of that tag. */
+bool pawl_layout_is_next(const struct pawl_layout *layout, const char *entry);
 
 /* Whether an entry of the work directory is a claim. */
 bool pawl_layout_is_claim(const char *entry);

@@ -15,6 +15,8 @@
 #define RECORD_MAX_BYTES 8192
 /* How often a tag that changes hands while we look is looked at again. */
 #define ATTEMPTS 8
+/* How many may have died, each while he took over from the one before. */
+#define DEATHS_MAX 32
 
 uint64_t pawl_now_unix_ms(void)
 {
@@ -42,14 +44,16 @@ static int encode(const struct pawl_owner *owner, struct pawl_buffer *out,
                   struct pawl_error *err)
 {
     char token[17];
+    char id[17];
     snprintf(token, sizeof(token), "%016llx", (unsigned long long)owner->token);
+    snprintf(id, sizeof(id), "%016llx", (unsigned long long)owner->id);
     json_t *json = json_pack(
-        "{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:I}", "tag", owner->tag,
+        "{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:I}", "tag", owner->tag,
         "pid", (json_int_t)owner->process.pid, "start_ticks",
         (json_int_t)owner->process.start_ticks, "pid_ns",
         (json_int_t)owner->process.pid_ns, "hostname", owner->process.hostname,
         "machine_id", owner->process.machine_id, "boot_id",
-        owner->process.boot_id, "token", token, "created_unix_ms",
+        owner->process.boot_id, "token", token, "id", id, "created_unix_ms",
         (json_int_t)owner->created_unix_ms);
     char *text = json_dumps(json, JSON_INDENT(2));
     json_decref(json);
@@ -68,6 +72,13 @@ static void get_text(char *out, size_t size, const json_t *json,
     snprintf(out, size, "%s", text == NULL ? "" : text);
 }
 
+static uint64_t get_hex(const json_t *json, const char *key)
+{
+    char text[17];
+    get_text(text, sizeof(text), json, key);
+    return strtoull(text, NULL, 16);
+}
+
 static uint64_t get_number(const json_t *json, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(json, key));
@@ -82,7 +93,6 @@ static bool decode(struct pawl_owner *out, const struct pawl_buffer *text)
                               JSON_REJECT_DUPLICATES, NULL);
     bool ok = json_is_object(json);
     if (ok) {
-        char token[17];
         *out = (struct pawl_owner){0};
         get_text(out->tag, sizeof(out->tag), json, "tag");
         get_text(out->process.hostname, sizeof(out->process.hostname), json,
@@ -91,8 +101,8 @@ static bool decode(struct pawl_owner *out, const struct pawl_buffer *text)
                  "machine_id");
         get_text(out->process.boot_id, sizeof(out->process.boot_id), json,
                  "boot_id");
-        get_text(token, sizeof(token), json, "token");
-        out->token = strtoull(token, NULL, 16);
+        out->token = get_hex(json, "token");
+        out->id = get_hex(json, "id");
         out->process.pid = (int64_t)get_number(json, "pid");
         out->process.start_ticks = get_number(json, "start_ticks");
         out->process.pid_ns = get_number(json, "pid_ns");
@@ -170,56 +180,116 @@ int pawl_owner_busy(const struct pawl_owner *owner, enum pawl_owner_state state,
 
 /* ---- taking ------------------------------------------------------------ */
 
-static bool same_record(const struct pawl_owner *a, const struct pawl_owner *b)
+/* One who wants a tag. */
+struct taker {
+    struct pawl_store *store;
+    const struct pawl_layout *layout;
+    bool ours_too;
+    struct pawl_owner self;
+    char claim[PAWL_WORK_NAME_MAX]; /* where `self` is written */
+};
+
+static bool is_busy(enum pawl_owner_state state, bool ours_too)
 {
-    return same_process(&a->process, &b->process) && a->token == b->token &&
-           a->created_unix_ms == b->created_unix_ms;
+    return state == PAWL_OWNER_SELF || state == PAWL_OWNER_OTHER ||
+           (state == PAWL_OWNER_OURS && !ours_too);
 }
 
-/* The claim takes the place of `dead`.  1 if it did, 0 if another was faster.
- * The claim's name is then that of the dead record, and the caller's to
- * remove. */
-static int swap_in(struct pawl_store *store, const struct pawl_layout *layout,
-                   const char *claim, const struct pawl_owner *dead,
-                   uint64_t token, struct pawl_error *err)
+/* The result of a rename: 1 done, 0 look again: another was faster (EEXIST), or
+ * swept our claim away before he could read whose it was (ENOENT). */
+static int moved(int rc)
 {
-    enum pawl_owner_state state;
-    struct pawl_owner out;
-    int rc = pawl_store_rename(store, claim, layout->owner,
-                               PAWL_RENAME_EXCHANGE, err);
-    if (rc == PAWL_ENOENT) {
-        return 0;
-    }
-    if (rc == PAWL_ENOTSUP) {
-        rc = look_at(&state, &out, store, layout->owner, token, err);
-        if (rc == 0 && !same_record(&out, dead)) {
-            return 0;
+    return rc == 0 ? 1 : rc == PAWL_EEXIST || rc == PAWL_ENOENT ? 0 : rc;
+}
+
+/* The names between us and the tag: each but the last is held by someone who
+ * died on his way to the one before. */
+struct ladder {
+    char names[DEATHS_MAX + 1][PAWL_WORK_NAME_MAX];
+    uint64_t ids[DEATHS_MAX + 1]; /* of the dead record in each */
+    size_t count;
+};
+
+/* Climbs to the first free name and takes it.  1 if we hold the top, 0 to look
+ * again. */
+static int climb(struct taker *taker, struct ladder *ladder,
+                 struct pawl_error *err)
+{
+    while (ladder->count <= DEATHS_MAX) {
+        enum pawl_owner_state state;
+        struct pawl_owner holder;
+        char *next = ladder->names[ladder->count];
+        pawl_layout_next(next, taker->layout, ladder->ids[ladder->count - 1]);
+        int rc = pawl_store_rename(taker->store, taker->claim, next,
+                                   PAWL_RENAME_NEW, err);
+        if (rc != PAWL_EEXIST) {
+            return moved(rc);
         }
-        if (rc == 0) {
-            rc = pawl_store_rename(store, claim, layout->owner,
-                                   PAWL_RENAME_REPLACE, err);
+        rc = look_at(&state, &holder, taker->store, next, taker->self.token,
+                     err);
+        if (rc < 0 || state != PAWL_OWNER_DEAD) {
+            return rc; /* he lives: he will have the tag in a moment */
         }
-        return rc < 0 ? rc : 1;
+        ladder->ids[ladder->count++] = holder.id;
     }
-    if (rc == 0) {
-        rc = look_at(&state, &out, store, claim, token, err);
+    return pawl_fail(err, PAWL_EBUSY, 0,
+                     "checkpoint '%s' was left by too many that died",
+                     taker->layout->tag);
+}
+
+/* Goes down again, replacing the dead one's record on each step.  1 if that
+ * led to the tag, 0 to look again. */
+static int descend(struct taker *taker, struct ladder *ladder,
+                   struct pawl_error *err)
+{
+    const char *held = ladder->names[ladder->count];
+    int rc = 1;
+    for (size_t i = ladder->count; rc == 1 && i > 0; i--) {
+        enum pawl_owner_state state;
+        struct pawl_owner holder;
+        rc = look_at(&state, &holder, taker->store, ladder->names[i - 1],
+                     taker->self.token, err);
+        if (rc == 0 && state == PAWL_OWNER_DEAD &&
+            holder.id == ladder->ids[i - 1]) {
+            rc = moved(pawl_store_rename(taker->store, held,
+                                         ladder->names[i - 1],
+                                         PAWL_RENAME_REPLACE, err));
+            held = rc == 1 ? ladder->names[i - 1] : held;
+        }
     }
-    if (rc < 0 || same_record(&out, dead)) {
-        return rc < 0 ? rc : 1;
+    if (rc != 1) {
+        pawl_store_remove(taker->store, held, NULL);
     }
-    pawl_store_rename(store, claim, layout->owner, PAWL_RENAME_EXCHANGE, NULL);
-    return 0;
+    return rc;
+}
+
+static int succeed(struct taker *taker, const struct pawl_owner *dead,
+                   struct pawl_error *err)
+{
+    struct ladder *ladder = calloc(1, sizeof(*ladder));
+    if (ladder == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    snprintf(ladder->names[0], PAWL_WORK_NAME_MAX, "%s", taker->layout->owner);
+    ladder->ids[0] = dead->id;
+    ladder->count = 1;
+    int rc = climb(taker, ladder, err);
+    if (rc == 1) {
+        rc = descend(taker, ladder, err);
+    }
+    free(ladder);
+    return rc;
 }
 
 /* Writes the claim; its directory may vanish under us, when another process
  * tidies up after itself. */
-static int put_claim(struct pawl_store *store, const char *claim,
-                     const struct pawl_owner *self, struct pawl_error *err)
+static int put_claim(struct taker *taker, struct pawl_error *err)
 {
     struct pawl_buffer text = {0};
-    int rc = encode(self, &text, err);
+    int rc = encode(&taker->self, &text, err);
     for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
-        rc = pawl_object_put(store, claim, text.data, text.len, false, err);
+        rc = pawl_object_put(taker->store, taker->claim, text.data, text.len,
+                             false, err);
         if (rc != PAWL_ENOENT) {
             break;
         }
@@ -229,42 +299,38 @@ static int put_claim(struct pawl_store *store, const char *claim,
     return rc;
 }
 
-static bool is_busy(enum pawl_owner_state state, bool ours_too)
+/* One attempt: 1 taken, 0 look again. */
+static int take_once(struct taker *taker, enum pawl_owner_state *was,
+                     struct pawl_owner *from, struct pawl_error *err)
 {
-    return state == PAWL_OWNER_SELF || state == PAWL_OWNER_OTHER ||
-           (state == PAWL_OWNER_OURS && !ours_too);
-}
-
-/* One attempt with the claim written: 1 taken, 0 look again, or an error. */
-static int take_once(enum pawl_owner_state *was, struct pawl_owner *from,
-                     struct pawl_store *store, const struct pawl_layout *layout,
-                     const char *claim, uint64_t token, bool ours_too,
-                     struct pawl_error *err)
-{
-    int rc = look_at(was, from, store, layout->owner, token, err);
-    if (rc == 0 && is_busy(*was, ours_too)) {
+    struct pawl_store *store = taker->store;
+    const char *owner = taker->layout->owner;
+    int rc = look_at(was, from, store, owner, taker->self.token, err);
+    if (rc == 0 && is_busy(*was, taker->ours_too)) {
         rc = pawl_owner_busy(from, *was, err);
+    }
+    if (rc == 0) { /* most attempts that fail have failed by now, unwritten */
+        rc = put_claim(taker, err);
     }
     if (rc < 0) {
         return rc;
     }
     switch (*was) {
-    case PAWL_OWNER_NONE:
-        rc = pawl_store_rename(store, claim, layout->owner, PAWL_RENAME_NEW,
-                               err);
-        break;
-    case PAWL_OWNER_OURS:
-        rc = pawl_store_rename(store, claim, layout->owner, PAWL_RENAME_REPLACE,
-                               err);
-        break;
     case PAWL_OWNER_DEAD:
-        return swap_in(store, layout, claim, from, token, err);
+        return succeed(taker, from, err);
+    case PAWL_OWNER_OURS:
+        return moved(pawl_store_rename(store, taker->claim, owner,
+                                       PAWL_RENAME_REPLACE, err));
     default:
-        break;
+        return moved(pawl_store_rename(store, taker->claim, owner,
+                                       PAWL_RENAME_NEW, err));
     }
-    /* EEXIST: another took it.  ENOENT: another swept our claim away before
-     * it could read whose it was. */
-    return rc == 0 ? 1 : rc == PAWL_EEXIST || rc == PAWL_ENOENT ? 0 : rc;
+}
+
+static void pause_briefly(void)
+{
+    struct timespec pause = {0, 1000000};
+    nanosleep(&pause, NULL);
 }
 
 int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
@@ -272,35 +338,28 @@ int pawl_owner_take(enum pawl_owner_state *was, struct pawl_owner *from,
                     uint64_t token, bool ours_too, struct pawl_error *err)
 {
     struct pawl_owner before = {0};
-    struct pawl_owner self = {.token = token,
-                              .created_unix_ms = pawl_now_unix_ms()};
-    snprintf(self.tag, sizeof(self.tag), "%s", layout->tag);
-    pawl_process_self(&self.process);
+    struct taker taker = {
+        .store = store,
+        .layout = layout,
+        .ours_too = ours_too,
+        .self = {.token = token,
+                 .id = pawl_owner_token(),
+                 .created_unix_ms = pawl_now_unix_ms()},
+    };
+    snprintf(taker.self.tag, sizeof(taker.self.tag), "%s", layout->tag);
+    pawl_process_self(&taker.self.process);
+    pawl_layout_claim(taker.claim, layout, taker.self.id);
 
-    /* Most attempts that fail do so here, without a write. */
-    int rc = look_at(was, &before, store, layout->owner, token, err);
-    if (rc == 0 && is_busy(*was, ours_too)) {
-        rc = pawl_owner_busy(&before, *was, err);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    char claim[PAWL_WORK_NAME_MAX];
-    snprintf(claim, sizeof(claim), PAWL_WORK_DIR "/%s.%016llx.claim",
-             layout->stem, (unsigned long long)pawl_owner_token());
-    for (int i = 0; rc == 0 && i < ATTEMPTS; i++) {
-        rc = put_claim(store, claim, &self, err);
-        if (rc == 0) {
-            rc = take_once(was, &before, store, layout, claim, token, ours_too,
-                           err);
-        }
+    int rc = take_once(&taker, was, &before, err);
+    for (int i = 1; rc == 0 && i < ATTEMPTS; i++) {
+        pause_briefly();
+        rc = take_once(&taker, was, &before, err);
     }
     if (rc == 0) {
         rc = pawl_fail(err, PAWL_EBUSY, 0,
                        "checkpoint '%s' keeps changing hands", layout->tag);
     }
-    /* Ours if it failed, the dead one's if it was swapped, else gone. */
-    pawl_store_remove(store, claim, NULL);
+    pawl_store_remove(store, taker.claim, NULL); /* if it was not renamed */
     if (rc > 0 && from != NULL) {
         *from = before;
     }

@@ -7,16 +7,21 @@
  *
  *     {"tag": "step-10", "pid": 4711, "start_ticks": 123456, "pid_ns": 40265,
  *      "hostname": "node7", "machine_id": "...", "boot_id": "...",
- *      "token": "1f0c...", "created_unix_ms": 1764037018123}
+ *      "token": "1f0c...", "id": "83aa...", "created_unix_ms": 1764037018123}
  *
- * Taking is safe against others who take at the same moment, and against those
- * who die at any moment:
- *   - a free tag is taken by writing the record under a name of its own (a
- *     claim) and renaming it to the record's name, which fails if that exists;
- *   - the record of a dead process is swapped with the claim in one step, and
- *     what came out is looked at again: if it is not the dead one's, another
- *     was faster, and is swapped back.  Where the file system cannot swap, the
- *     claim replaces the record right after a second look.
+ * Taking is safe against any number of others who take at the same moment, and
+ * against death at any moment:
+ *   - A record is written under a name of its own (a claim) and is then
+ *     renamed to where it counts, never over something that is there.
+ *   - A free tag is taken by renaming the claim to `<tag>.owner`.
+ *   - The record X of a dead process may be replaced by the one who holds the
+ *     name `<tag>.<id of X>.next`, which is taken in the same way.  He looks
+ *     once more whether X is still there (once replaced it never comes back),
+ *     and renames his record over it.
+ *   - If he dies holding that name, his record there may be replaced by who
+ *     holds the name made of its id; and so on.
+ *   - Names that were left so are removed by the next owner, for whom nobody
+ *     can be a successor while he lives.
  * `token` tells the engines of a process apart.  An engine that has nothing
  * else under way may take what it left behind itself when dropping failed.
  */
@@ -30,7 +35,8 @@
 struct pawl_owner {
     char tag[PAWL_TAG_MAX + 1];
     struct pawl_process_id process;
-    uint64_t token;
+    uint64_t token; /* of the engine */
+    uint64_t id;    /* of this record alone */
     uint64_t created_unix_ms;
 };
 

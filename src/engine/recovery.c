@@ -180,7 +180,7 @@ static int step_aside(struct tag_recovery *r, struct pawl_error *err)
 
 /* Which of the tag's names the work directory has. */
 struct leftovers {
-    bool old, part, merge, aside, dead, latest, file;
+    bool old, part, merge, aside, dead, latest, file, next;
 };
 
 static bool has_dirs(const struct leftovers *there)
@@ -209,6 +209,7 @@ static int find_leftovers(struct leftovers *out, struct pawl_store *store,
             const char *below = names[k].name + strlen(PAWL_WORK_DIR "/");
             *names[k].there |= strcmp(work.items[i].path, below) == 0;
         }
+        out->next |= pawl_layout_is_next(layout, work.items[i].path);
     }
     pawl_listing_fini(&work);
     return rc == PAWL_ENOENT ? 0 : rc;
@@ -236,6 +237,26 @@ static int clear_dirs(struct tag_recovery *r, const struct leftovers *there,
     return rc;
 }
 
+/* Names that would-be successors of the owner before us left. */
+static int remove_nexts(struct pawl_store *store,
+                        const struct pawl_layout *layout,
+                        struct pawl_error *err)
+{
+    struct pawl_listing work = {0};
+    int rc = pawl_listing_dir(&work, store, PAWL_WORK_DIR, err);
+    for (size_t i = 0; rc == 0 && i < work.count; i++) {
+        char name[PAWL_WORK_NAME_MAX];
+        if (!pawl_layout_is_next(layout, work.items[i].path)) {
+            continue;
+        }
+        snprintf(name, sizeof(name), PAWL_WORK_DIR "/%s", work.items[i].path);
+        rc = pawl_store_remove(store, name, err);
+        rc = rc == PAWL_ENOENT ? 0 : rc; /* he saw himself that he was late */
+    }
+    pawl_listing_fini(&work);
+    return rc;
+}
+
 int pawl_recover_tag(struct pawl_store *store, const struct pawl_layout *layout,
                      bool durable, struct pawl_log *log, struct pawl_error *err)
 {
@@ -248,6 +269,9 @@ int pawl_recover_tag(struct pawl_store *store, const struct pawl_layout *layout,
     }
     if (rc == 0 && there.file) {
         rc = pawl_store_remove(store, layout->file, err);
+    }
+    if (rc == 0 && there.next) {
+        rc = remove_nexts(store, layout, err);
     }
     if (rc == 0 && has_dirs(&there)) {
         rc = clear_dirs(&r, &there, err);
@@ -322,7 +346,7 @@ static bool is_abandoned(const struct pawl_recovery *recovery,
     }
     return state == PAWL_OWNER_DEAD ||
            (state == PAWL_OWNER_OURS && recovery->ours_too) ||
-           has_dirs(&there) || there.latest || there.file;
+           has_dirs(&there) || there.latest || there.file || there.next;
 }
 
 static void recover_stem(const struct pawl_recovery *recovery, const char *stem)

@@ -16,7 +16,7 @@
  *   .aside and a whole <tag>      a merge was done: removed
  *   .aside otherwise              its files move back
  *   .dead                         deleted to the end
- *   .latest, .file, claims        removed
+ *   .latest, .file, .next, claims removed
  */
 #ifndef PAWL_ENGINE_RECOVERY_H
 #define PAWL_ENGINE_RECOVERY_H
