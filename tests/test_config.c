@@ -27,7 +27,7 @@ static void test_defaults(void **state)
     for (size_t i = 0; i < 4; i++) {
         struct pawl_config config;
         assert_int_equal(pawl_config_parse(&config, nothing[i], NULL), 0);
-        assert_string_equal(config.engine, "torch");
+        assert_string_equal(config.engine, "async");
         assert_string_equal(config.store, "file");
         assert_string_equal(config.format, "torch");
         assert_string_equal(config.options, "{}");

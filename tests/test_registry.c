@@ -198,7 +198,7 @@ static void test_builtin_beside_a_plugin(void **state)
              getenv("PAWL_PLUGIN_DIR"));
     assert_int_equal(pawl_engine_new(&engine, config, NULL), 0);
     pawl_engine_status(engine, &status, NULL);
-    assert_string_equal(status.engine, "torch");
+    assert_string_equal(status.engine, "async");
     pawl_engine_free(engine);
 }
 

@@ -79,8 +79,8 @@ extern "C" {
 
 struct pawl_engine;
 
-/* Makes an engine from `config_json`, a JSON object; NULL or "" means "{}".
- * docs/config.md lists the keys.  An unknown key is an error that names it and
+/* Makes an engine from `config_json`, a JSON object; NULL or "" means "{}",
+ * which is the engine "async".  docs/config.md lists the keys.  An unknown key is an error that names it and
  * the nearest known one.  Sizes are numbers of bytes or strings like "2GiB".
  * Free it with pawl_engine_free.  PAWL_ECONFIG, PAWL_ENOENT (plugin),
  * PAWL_ENOTSUP (a plugin for another version), PAWL_ENOMEM. */

@@ -379,7 +379,7 @@ int pawl_config_parse(struct pawl_config *out, const char *json,
                       struct pawl_error *err)
 {
     struct pawl_config config = {
-        .engine = "torch",
+        .engine = "async",
         .store = "file",
         .format = "torch",
         .verify = PAWL_VERIFY_FULL,

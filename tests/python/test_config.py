@@ -19,7 +19,7 @@ def test_config_forms(tmp_path):
     ):
         with pawl.CheckpointEngine(config) as engine:
             asked = "memory" in str(config)
-            assert engine.status().engine == ("memory" if asked else "torch")
+            assert engine.status().engine == ("memory" if asked else "async")
 
 
 def test_unknown_keys_are_named():
