@@ -133,6 +133,7 @@ static void save_step(struct pawl_engine *engine, const char *dir,
         pawl_state_free(state);
     }
     need(pawl_engine_commit(engine, tag, &err), &err);
+    need(pawl_engine_wait(engine, -1, &err), &err);
 }
 
 static void save_file(const char *dir, int64_t step)

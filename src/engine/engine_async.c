@@ -226,11 +226,20 @@ static int async_open(void *impl, const char *load_dir, const char *tag,
                              tag, tag_out, err);
 }
 
+/* A file that is not there may lie in a checkpoint that is on its way. */
 static int async_load(void *impl, const char *path, unsigned flags,
                       struct pawl_state **out, struct pawl_error *err)
 {
     struct async_engine *engine = impl;
-    return pawl_reading_load(&engine->reading, path, flags, out, err);
+    int rc = pawl_reading_load(&engine->reading, path, flags, out, err);
+    if (rc != PAWL_ENOENT) {
+        return rc;
+    }
+    rc = pawl_background_wait(engine->background, 0,
+                              (int64_t)engine->setup.config->open_timeout_ms,
+                              err);
+    return rc < 0 ? rc
+                  : pawl_reading_load(&engine->reading, path, flags, out, err);
 }
 
 static int async_close(void *impl, const char *tag, struct pawl_error *err)
