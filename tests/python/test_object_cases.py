@@ -10,6 +10,7 @@ import torch
 from sameness import assert_same, masked
 
 import pawl
+import pawl.pickling
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -47,12 +48,23 @@ def test_file_loads_as_by_torch(name, seed, tmp_path):
     assert_same(pawl.load(theirs, trust=object_cases.TRUST), expected)
 
 
+@pytest.mark.parametrize("way", ["python", "generic"])
 @pytest.mark.parametrize("name", object_cases.CASES)
-def test_generic_path_gives_the_same_file(name, seed, tmp_path, monkeypatch):
-    """Tensors go through their __reduce_ex__ here, as in torch.save."""
-    monkeypatch.setattr("pawl.pickling.Session._plain_tensor", lambda *args: None)
+def test_slower_ways_give_the_same_file(name, way, seed, tmp_path, monkeypatch):
+    """Without the help of DLPack tensors are looked at by Python code, and what
+    that does not know goes through __reduce_ex__, as in torch.save."""
+    plain = pawl.pickling.Session._plain_tensor
+    seen = []
+
+    def look(*args):
+        seen.append(args)
+        return plain(*args) if way == "python" else None
+
+    monkeypatch.setattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    monkeypatch.setattr(pawl.pickling.Session, "_plain_tensor", look)
     theirs, ours = save_both(make(name, seed), tmp_path)
     assert masked(ours) == masked(theirs)
+    assert seen or name != "parameters"
 
 
 def test_two_dtypes_over_one_storage_are_refused(tmp_path):
