@@ -5,6 +5,7 @@
 #include "store/store_file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int make_store(void *ctx, struct pawl_store *out, const char *root,
@@ -52,6 +53,12 @@ void async_free(struct async_fixture *a)
     engine_fixture_free(a->fix);
     fault_io_free(a->fault);
     gate_io_free(a->gate);
+}
+
+bool under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
 }
 
 int save_numbers(struct engine_fixture *fix, const char *name, int64_t number,

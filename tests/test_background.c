@@ -210,13 +210,19 @@ static void test_free_waits(void **state)
  * it does when the disk lets it. */
 static void test_free_gives_up(void **state)
 {
-    static struct gate_io *left; /* with the engine, which may still use it */
+    static struct pawl_engine *left_engine; /* so that it is no leak */
+    static struct gate_io *left_gate;       /* which it may still use */
     (void)state;
+    if (under_valgrind()) {
+        skip(); /* to which threads that are left are leaks */
+    }
     struct async_fixture a = async_on_gate(", \"close_timeout_ms\": 50");
     gate_io_close(a.gate);
     make_pending(a.fix, "one", 1);
     gate_io_await(a.gate);
     uint64_t start = now_ms();
+    left_engine = a.fix->engine;
+    left_gate = a.gate;
     pawl_engine_free(a.fix->engine);
     a.fix->engine = NULL;
     uint64_t took = now_ms() - start;
@@ -230,9 +236,8 @@ static void test_free_gives_up(void **state)
     assert_true(run_has(a.fix, "one/model.pt"));
     assert_string_equal(a.fix->log, "");
     usleep(50000); /* its last descriptor */
-    left = a.gate;
     a.gate = NULL;
-    assert_non_null(left);
+    assert_true(left_engine != NULL && left_gate != NULL);
     async_free(&a);
 }
 
@@ -286,14 +291,14 @@ static void test_fork(void **state)
     make_pending(a.fix, "one", 1);
     gate_io_await(a.gate);
     must_create(a.fix, "two");
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
             alarm(20); /* a hang is a signal */
             _exit(call_all(a.fix));
         }
-        if (i == 10) {
+        if (i == 4) {
             gate_io_open(a.gate, 0); /* and now while threads run */
         }
         int status = 0;
