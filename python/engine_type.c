@@ -19,10 +19,19 @@
 #include "raise.h"
 #include "walk.h"
 
+/* A saved state whose tensors are still being copied. */
+struct kept_walk {
+    struct kept_walk *next;
+    struct walk walk;
+};
+
 struct engine_object {
     PyObject ob_base;
     struct pawl_engine *engine; /* NULL once freed */
     PyObject *log;              /* callable(level, line); owned */
+    PyObject *on_event;     /* callable(kind, tag, message) or NULL; owned */
+    struct kept_walk *kept; /* of a lazy engine, until its fence */
+    int is_lazy;            /* save returns before it copied */
     unsigned active;
 };
 
@@ -52,15 +61,41 @@ static void log_line(void *ctx, enum pawl_log_level level, const char *line)
     PyGILState_Release(gil);
 }
 
+/* Hands an event on as (kind, tag, message); from any thread. */
+static void event_told(void *ctx, const struct pawl_event *event)
+{
+    if (!Py_IsInitialized()) {
+        return;
+    }
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *message = PyUnicode_DecodeUTF8(
+        event->message, (Py_ssize_t)strlen(event->message), "replace");
+    PyObject *tag = PyUnicode_DecodeFSDefault(event->tag);
+    PyObject *done =
+        message == NULL || tag == NULL
+            ? NULL
+            : PyObject_CallFunction(ctx, "iOO", (int)event->kind, tag, message);
+    if (done == NULL) {
+        PyErr_WriteUnraisable(ctx);
+    }
+    Py_XDECREF(done);
+    Py_XDECREF(tag);
+    Py_XDECREF(message);
+    PyGILState_Release(gil);
+}
+
 static PyObject *engine_make(PyTypeObject *type, PyObject *args,
                              PyObject *kwargs)
 {
     const char *config = NULL;
     PyObject *log = NULL;
+    PyObject *on_event = NULL;
     struct pawl_engine *engine = NULL;
     struct pawl_error err = {0, 0, ""};
     int rc = 0;
-    if (!PyArg_ParseTuple(args, "sO:Engine", &config, &log)) {
+    int is_lazy = 0;
+    if (!PyArg_ParseTuple(args, "sOOp:Engine", &config, &log, &on_event,
+                          &is_lazy)) {
         return NULL;
     }
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
@@ -81,8 +116,24 @@ static PyObject *engine_make(PyTypeObject *type, PyObject *args,
     Py_INCREF(log);
     cast(self)->engine = engine;
     cast(self)->log = log;
+    cast(self)->is_lazy = is_lazy;
     pawl_engine_set_log(engine, log_line, log);
+    if (on_event != Py_None) {
+        Py_INCREF(on_event);
+        cast(self)->on_event = on_event;
+        pawl_engine_set_event(engine, event_told, on_event);
+    }
     return self;
+}
+
+static void free_kept(struct kept_walk *kept)
+{
+    while (kept != NULL) {
+        struct kept_walk *next = kept->next;
+        walk_fini(&kept->walk);
+        PyMem_Free(kept);
+        kept = next;
+    }
 }
 
 static void free_engine(struct engine_object *self)
@@ -92,6 +143,8 @@ static void free_engine(struct engine_object *self)
     Py_BEGIN_ALLOW_THREADS;
     pawl_engine_free(engine);
     Py_END_ALLOW_THREADS;
+    free_kept(self->kept);
+    self->kept = NULL;
 }
 
 static void engine_dealloc(PyObject *self)
@@ -104,6 +157,7 @@ static void engine_dealloc(PyObject *self)
     free_engine(cast(self));
     PyErr_Restore(kind, exc, trace);
     Py_CLEAR(cast(self)->log);
+    Py_CLEAR(cast(self)->on_event);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -192,20 +246,30 @@ static PyObject *engine_makedirs(PyObject *self, PyObject *args)
 static PyObject *save_walked(PyObject *self, struct pawl_engine *engine,
                              PyObject *root, PyObject *describe, PyObject *path)
 {
-    struct walk walk;
     struct pawl_error err = {0, 0, ""};
     PyObject *result = NULL;
-    if (walk_object(&walk, root, describe) == 0) {
+    struct kept_walk *kept = PyMem_Malloc(sizeof(*kept));
+    if (kept == NULL) {
+        cast(self)->active--;
+        return PyErr_NoMemory();
+    }
+    if (walk_object(&kept->walk, root, describe) == 0) {
         int rc = 0;
         Py_BEGIN_ALLOW_THREADS;
-        rc =
-            pawl_engine_save(engine, walk.state, PyBytes_AS_STRING(path), &err);
+        rc = pawl_engine_save(engine, kept->walk.state, PyBytes_AS_STRING(path),
+                              &err);
         Py_END_ALLOW_THREADS;
         result = leave(self, rc, &err, path);
     } else {
         cast(self)->active--;
     }
-    walk_fini(&walk);
+    if (cast(self)->is_lazy && result != NULL) {
+        kept->next = cast(self)->kept; /* until the next fence */
+        cast(self)->kept = kept;
+    } else {
+        walk_fini(&kept->walk);
+        PyMem_Free(kept);
+    }
     return result;
 }
 
@@ -348,9 +412,16 @@ static PyObject *engine_fence(PyObject *self, PyObject *unused)
     if (engine == NULL) {
         return NULL;
     }
+    struct kept_walk *kept = cast(self)->kept;
+    cast(self)->kept = NULL;
     Py_BEGIN_ALLOW_THREADS;
     rc = pawl_engine_fence(engine, &err);
     Py_END_ALLOW_THREADS;
+    if (rc == 0) {
+        free_kept(kept);
+    } else { /* may still be read: until the next fence */
+        cast(self)->kept = kept;
+    }
     return leave(self, rc, &err, NULL);
 }
 
@@ -372,14 +443,18 @@ static PyObject *engine_status(PyObject *self, PyObject *unused)
         return NULL;
     }
     Py_DECREF(result);
-    return Py_BuildValue("(ssssKKKKKK)", status.engine, status.creating,
-                         status.opened, status.committed,
-                         (unsigned long long)status.commits,
-                         (unsigned long long)status.failures,
-                         (unsigned long long)status.files_saved,
-                         (unsigned long long)status.bytes_saved,
-                         (unsigned long long)status.files_loaded,
-                         (unsigned long long)status.bytes_loaded);
+    return Py_BuildValue(
+        "(ssssKKKKKKKKKKKKK)", status.engine, status.creating, status.opened,
+        status.committed, (unsigned long long)status.commits,
+        (unsigned long long)status.failures,
+        (unsigned long long)status.files_saved,
+        (unsigned long long)status.bytes_saved,
+        (unsigned long long)status.files_loaded,
+        (unsigned long long)status.bytes_loaded,
+        (unsigned long long)status.pending, (unsigned long long)status.skipped,
+        (unsigned long long)status.stall_ns, (unsigned long long)status.copy_ns,
+        (unsigned long long)status.wait_ns, (unsigned long long)status.write_ns,
+        (unsigned long long)status.publish_ns);
 }
 
 /* ---- the type ---------------------------------------------------------- */
@@ -401,7 +476,7 @@ static PyMethodDef engine_methods[] = {
 };
 
 static char engine_doc[] =
-    "Engine(config_json, log): see pawl.CheckpointEngine";
+    "Engine(config_json, log, on_event, is_lazy): see pawl.CheckpointEngine";
 
 static PyType_Slot engine_slots[] = {
     {Py_tp_doc, engine_doc},

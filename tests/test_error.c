@@ -106,6 +106,19 @@ static void test_long_messages_are_cut_and_end_in_nul(void **state)
     }
 }
 
+static void test_a_copy_is_whole(void **state)
+{
+    (void)state;
+    struct pawl_error from;
+    struct pawl_error to = {0};
+    pawl_fail(&from, PAWL_EIO, 5, "cause");
+    assert_int_equal(pawl_error_copy(&to, &from), PAWL_EIO);
+    assert_int_equal(to.code, PAWL_EIO);
+    assert_int_equal(to.sys_errno, 5);
+    assert_string_equal(to.message, "cause");
+    assert_int_equal(pawl_error_copy(NULL, &from), PAWL_EIO);
+}
+
 static void test_a_prefix_keeps_code_and_cause(void **state)
 {
     (void)state;
@@ -126,6 +139,7 @@ int main(void)
         cmocka_unit_test(test_fail_fills_and_returns_the_code),
         cmocka_unit_test(test_system_errors_get_their_words_and_code),
         cmocka_unit_test(test_long_messages_are_cut_and_end_in_nul),
+        cmocka_unit_test(test_a_copy_is_whole),
         cmocka_unit_test(test_a_prefix_keeps_code_and_cause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

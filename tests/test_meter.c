@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <pawl/plugin.h>
+
+#include <stdio.h>
+
 #include <cmocka.h>
 
 static void test_sums(void **state)
@@ -18,9 +22,10 @@ static void test_sums(void **state)
     pawl_meter_saved(&meter, 100, &(struct pawl_file_times){1, 2, 3});
     pawl_meter_saved(&meter, 11, &(struct pawl_file_times){10, 20, 30});
     pawl_meter_loaded(&meter, 7);
-    pawl_meter_committed(&meter, "one", 0, 5);
-    pawl_meter_committed(&meter, "two", PAWL_EIO, 6);
-    pawl_meter_skipped(&meter);
+    pawl_meter_committed(&meter, "one", 5);
+    pawl_meter_committed(&meter, "two", 6);
+    pawl_meter_failed(&meter, "three", &(struct pawl_error){.code = PAWL_EIO});
+    pawl_meter_skipped(&meter, "four");
     pawl_meter_pending(&meter, 3);
     pawl_meter_pending(&meter, 2);
     pawl_meter_stalled(&meter, 8);
@@ -32,13 +37,47 @@ static void test_sums(void **state)
     assert_int_equal(status.wait_ns, 22);
     assert_int_equal(status.write_ns, 33);
     assert_int_equal(status.bytes_loaded, 7);
-    assert_int_equal(status.commits, 1);
+    assert_int_equal(status.commits, 2);
     assert_int_equal(status.failures, 1);
-    assert_string_equal(status.committed, "one"); /* two was not */
+    assert_string_equal(status.committed, "two"); /* three was not */
     assert_int_equal(status.publish_ns, 11);
     assert_int_equal(status.skipped, 1);
     assert_int_equal(status.pending, 2);
     assert_int_equal(status.stall_ns, 17);
+    pawl_meter_fini(&meter);
+}
+
+struct heard {
+    struct pawl_meter *meter;
+    char text[256];
+};
+
+/* The meter may be asked meanwhile. */
+static void hear(void *ctx, const struct pawl_event *event)
+{
+    struct heard *heard = ctx;
+    struct pawl_status status = PAWL_STATUS_INIT;
+    size_t len = strlen(heard->text);
+    pawl_meter_read(heard->meter, &status);
+    snprintf(heard->text + len, sizeof(heard->text) - len, "%d %s %s %d;",
+             (int)event->kind, event->tag, event->message,
+             (int)(status.commits + status.failures + status.skipped));
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    struct pawl_meter meter;
+    struct heard heard = {&meter, ""};
+    struct pawl_error why;
+    pawl_fail(&why, PAWL_EIO, 0, "why");
+    pawl_meter_init(&meter);
+    pawl_meter_committed(&meter, "unheard", 0);
+    pawl_meter_listen(&meter, hear, &heard);
+    pawl_meter_committed(&meter, "one", 0);
+    pawl_meter_failed(&meter, "two", &why);
+    pawl_meter_skipped(&meter, "three");
+    assert_string_equal(heard.text, "0 one  2;1 two why 3;2 three  4;");
     pawl_meter_fini(&meter);
 }
 
@@ -71,7 +110,7 @@ static void test_longest_tag(void **state)
     memset(tag, 'x', PAWL_TAG_MAX);
     tag[PAWL_TAG_MAX] = '\0';
     pawl_meter_init(&meter);
-    pawl_meter_committed(&meter, tag, 0, 0);
+    pawl_meter_committed(&meter, tag, 0);
     pawl_meter_read(&meter, &status);
     assert_string_equal(status.committed, tag);
     pawl_meter_fini(&meter);
@@ -123,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_events),
         cmocka_unit_test(test_leaves_the_rest_alone),
         cmocka_unit_test(test_longest_tag),
         cmocka_unit_test(test_threads),

@@ -80,10 +80,11 @@ extern "C" {
 struct pawl_engine;
 
 /* Makes an engine from `config_json`, a JSON object; NULL or "" means "{}",
- * which is the engine "async".  docs/config.md lists the keys.  An unknown key is an error that names it and
- * the nearest known one.  Sizes are numbers of bytes or strings like "2GiB".
- * Free it with pawl_engine_free.  PAWL_ECONFIG, PAWL_ENOENT (plugin),
- * PAWL_ENOTSUP (a plugin for another version), PAWL_ENOMEM. */
+ * which is the engine "async".  docs/config.md lists the keys.  An unknown key
+ * is an error that names it and the nearest known one.  Sizes are numbers of
+ * bytes or strings like "2GiB". Free it with pawl_engine_free.  PAWL_ECONFIG,
+ * PAWL_ENOENT (plugin), PAWL_ENOTSUP (a plugin for another version),
+ * PAWL_ENOMEM. */
 PAWL_API int pawl_engine_new(struct pawl_engine **out, const char *config_json,
                              struct pawl_error *err);
 
@@ -103,6 +104,29 @@ typedef void (*pawl_log_fn)(void *ctx, enum pawl_log_level level,
 /* Where the engine's log goes; NULL (the default): nowhere. */
 PAWL_API void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn,
                                   void *ctx);
+
+enum pawl_event_kind {
+    PAWL_EVENT_COMMITTED, /* durable and visible */
+    PAWL_EVENT_FAILED,    /* its commit failed, here or in the background */
+    PAWL_EVENT_SKIPPED    /* create left it out, since too many were pending */
+};
+
+/* What became of a checkpoint; borrowed during the call. */
+struct pawl_event {
+    size_t struct_size;
+    enum pawl_event_kind kind;
+    const char *tag;
+    const char *message; /* of a failure, or "" */
+};
+
+/* Called once for each checkpoint that was committed, failed or skipped, on the
+ * thread that found out.  May call pawl_engine_status, nothing else of the
+ * engine, and holds up later commits while it runs. */
+typedef void (*pawl_event_fn)(void *ctx, const struct pawl_event *event);
+
+/* Where events go; NULL (the default): nowhere. */
+PAWL_API void pawl_engine_set_event(struct pawl_engine *engine,
+                                    pawl_event_fn fn, void *ctx);
 
 /* Begins checkpoint `tag` below `save_dir`, making `save_dir` if need be, and
  * clears away what dead processes left there.  PAWL_EINVAL, PAWL_ESTATE,

@@ -13,7 +13,7 @@ Errors are `pawl.Error` and below: see pawl.errors.
 """
 
 from ._pawl import VERSION as __version__
-from .engine import CheckpointEngine, Status
+from .engine import CheckpointEngine, Event, Status, fence_before
 from .errors import (
     AccessError,
     BusyError,
@@ -44,6 +44,7 @@ __all__ = [
     "ConfigError",
     "CorruptError",
     "Error",
+    "Event",
     "ExistsError",
     "FormatError",
     "Global",
@@ -58,6 +59,7 @@ __all__ = [
     "TimeoutError",
     "UntrustedError",
     "UntrustedWarning",
+    "fence_before",
     "load",
     "save",
     "__version__",

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Optional, Union
 
 from . import _pawl
@@ -20,6 +20,8 @@ from .trust import Trusted
 
 _log = logging.getLogger("pawl")
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING)
+#: All engines that are alive, for `fence_before`.
+_engines: weakref.WeakSet[CheckpointEngine] = weakref.WeakSet()
 
 
 class Status(NamedTuple):
@@ -35,6 +37,27 @@ class Status(NamedTuple):
     bytes_saved: int  #: of files, as they are on disk
     files_loaded: int
     bytes_loaded: int
+    # Of engines that write in the background; 0 for the others.
+    pending: int  #: checkpoints that were committed and are not yet durable
+    skipped: int  #: checkpoints left out, since too many were pending
+    # Nanoseconds, in sum: what the caller waited in create, save and commit, and
+    # what the work took, on whatever thread.
+    stall_ns: int
+    copy_ns: int  #: from tensors to staging
+    wait_ns: int  #: for staging to become free
+    write_ns: int  #: of files, the sync included
+    publish_ns: int  #: manifest, rename, latest, retention
+
+
+class Event(NamedTuple):
+    """What became of a checkpoint; see `CheckpointEngine`."""
+
+    kind: str  #: "committed", "failed" or "skipped"
+    tag: str
+    message: str  #: of a failure, or ""
+
+
+_EVENT_KINDS = ("committed", "failed", "skipped")
 
 
 def _forward(level: int, line: str) -> None:
@@ -81,6 +104,20 @@ def _tag(tag: Any) -> str:
     return tag
 
 
+def _event_caller(
+    on_event: Optional[Callable[[Event], object]],
+) -> Optional[Callable[[int, str, str], None]]:
+    """What the library calls, if anyone listens."""
+    if on_event is None:
+        return None
+    told = on_event
+
+    def call(kind: int, tag: str, message: str) -> None:
+        told(Event(_EVENT_KINDS[kind], tag, message))
+
+    return call
+
+
 class CheckpointEngine:
     """Saves checkpoints of many files whole, or not at all.
 
@@ -100,6 +137,9 @@ class CheckpointEngine:
             "trust" and "unknown", as the arguments below.
         trust: for `load`, as `pawl.load` has it; `save` does not warn of it.
         unknown: for `load`, as `pawl.load` has it.
+        on_event: called with an `Event` once for each checkpoint that was
+            committed, failed, or was skipped, on the thread that found out, be it
+            one of the library's; may call `status`, nothing else of the engine.
 
     Raises:
         ConfigError: a bad config; the text names the key.
@@ -118,6 +158,7 @@ class CheckpointEngine:
         *,
         trust: Iterable[Trusted] = (),
         unknown: Optional[str] = None,
+        on_event: Optional[Callable[[Event], object]] = None,
     ) -> None:
         config = _read_config(config_params)
         self._trust = [*config.pop("trust", ()), *trust]
@@ -128,7 +169,11 @@ class CheckpointEngine:
             text = json.dumps(config)
         except (TypeError, ValueError) as exc:
             raise ConfigError(f"config: it is not JSON: {exc}") from exc
-        self._engine = _pawl.Engine(text, _forward)
+        self._is_lazy = config.get("snapshot") == "lazy"
+        self._engine = _pawl.Engine(
+            text, _forward, _event_caller(on_event), self._is_lazy
+        )
+        _engines.add(self)
         self._lock = threading.RLock()
         # Threads of the engine must be gone before Python is.
         self._finalizer = weakref.finalize(self, self._engine.free)
@@ -149,6 +194,7 @@ class CheckpointEngine:
         with self._lock:
             self._engine.free()
             self._finalizer.detach()
+            _engines.discard(self)
 
     # ---- saving ------------------------------------------------------------
 
@@ -165,6 +211,8 @@ class CheckpointEngine:
             BusyError: another process makes that tag.
         """
         with self._lock:
+            if self._is_lazy:
+                self._engine.fence()  # lets go of what was saved before
             self._engine.create(save_dir, _tag(tag))
 
     def makedirs(self, path: Path, exist_ok: bool = False) -> None:
@@ -179,6 +227,10 @@ class CheckpointEngine:
 
     def save(self, state_dict: Any, path: Path) -> None:
         """Takes the state of one file; on return its tensors may be changed.
+
+        With ``"snapshot": "lazy"`` in the config it returns before they are
+        copied, and they must not be changed before `fence` returned: see
+        `pawl.fence_before`.
 
         Args:
             state_dict: as for `pawl.save`.
@@ -280,3 +332,28 @@ class CheckpointEngine:
     def status(self) -> Status:
         """What the engine did and does; never blocks on the disk."""
         return Status(*self._engine.status())
+
+
+def fence_before(optimizer: Any, engine: Optional[CheckpointEngine] = None) -> Any:
+    """Waits for lazy snapshots before each step of an optimizer.
+
+        engine = pawl.CheckpointEngine({"engine": "async", "snapshot": "lazy"})
+        pawl.fence_before(optimizer, engine)
+
+    Forward and backward only read the parameters, so their copies can be made
+    meanwhile; the step changes them.
+
+    Args:
+        optimizer: a torch.optim.Optimizer (torch 2.0 or later).
+        engine: whose snapshots; None: those of every engine that is alive when
+            the step comes.
+
+    Returns:
+        torch's handle, whose ``remove()`` takes the hook away.
+    """
+
+    def hook(*_: Any) -> None:
+        for each in [engine] if engine is not None else list(_engines):
+            each.fence()
+
+    return optimizer.register_step_pre_hook(hook)

@@ -128,6 +128,14 @@ int pawl_fail_sys(struct pawl_error *err, int sys_errno, const char *format,
     return code;
 }
 
+int pawl_error_copy(struct pawl_error *to, const struct pawl_error *from)
+{
+    if (to != NULL) {
+        *to = *from;
+    }
+    return from->code;
+}
+
 int pawl_fail_nomem(struct pawl_error *err)
 {
     return pawl_fail(err, PAWL_ENOMEM, ENOMEM, "out of memory");

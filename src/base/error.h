@@ -24,6 +24,9 @@ int pawl_fail_nomem(struct pawl_error *err);
 __attribute__((format(printf, 2, 3))) void
 pawl_error_prefix(struct pawl_error *err, const char *format, ...);
 
+/* Puts `from` to `to`, which may be NULL; returns its code. */
+int pawl_error_copy(struct pawl_error *to, const struct pawl_error *from);
+
 /* The PAWL_E* value that fits an errno. */
 int pawl_error_from_errno(int sys_errno);
 

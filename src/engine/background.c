@@ -353,8 +353,12 @@ static int publish(struct pawl_draft *draft)
     if (rc < 0) {
         pawl_error_prefix(&err, "cannot commit checkpoint '%s'", draft->tag);
     }
-    pawl_meter_committed(setup->meter, draft->tag, rc, pawl_now_ns() - start);
     log_commit(draft, rc, &err);
+    if (rc < 0) {
+        pawl_meter_failed(setup->meter, draft->tag, &err);
+    } else {
+        pawl_meter_committed(setup->meter, draft->tag, pawl_now_ns() - start);
+    }
     draft->locked.error = err; /* nobody else has the draft any more */
     return rc;
 }

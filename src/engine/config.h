@@ -60,7 +60,7 @@ struct pawl_config {
     bool hugetlb;
     uint64_t read_threads;     /* reads in flight */
     uint64_t load_cache_bytes; /* of files kept from open to close */
-    bool prefault; /* touch all staging when the engine is made */
+    bool prefault;             /* touch all staging when the engine is made */
     uint64_t max_pending;
     enum pawl_when_full when_full;
     enum pawl_snapshot snapshot;

@@ -178,6 +178,12 @@ void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)
     }
 }
 
+void pawl_engine_set_event(struct pawl_engine *engine, pawl_event_fn fn,
+                           void *ctx)
+{
+    pawl_meter_listen(&engine->meter, fn, ctx);
+}
+
 /* Ends what the caller left open, and says so.  False if something still runs
  * in the background after the deadline. */
 static bool finish(struct pawl_engine *engine)
@@ -460,6 +466,16 @@ static int check_making(struct pawl_engine *engine, const char *what,
     return rc;
 }
 
+static void count_commit(struct pawl_engine *engine, const char *tag, int rc,
+                         const struct pawl_error *why)
+{
+    if (rc < 0) {
+        pawl_meter_failed(&engine->meter, tag, why);
+    } else {
+        pawl_meter_committed(&engine->meter, tag, 0);
+    }
+}
+
 int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
                        struct pawl_error *err)
 {
@@ -473,24 +489,21 @@ int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
     struct pawl_error why = engine->locked.save_error;
     unlock(engine);
 
-    bool counts_itself = engine->pick.make != NULL && why.code == 0;
-    if (why.code < 0) {
+    bool is_lost = why.code < 0;
+    if (is_lost) {
         engine->ops->commit(engine->impl, copy, false, NULL);
-        rc = why.code;
         pawl_error_prefix(&why, "cannot commit checkpoint '%s'", copy);
-        if (err != NULL) {
-            *err = why;
-        }
+        rc = why.code;
     } else {
         uint64_t start = pawl_now_ns();
-        rc = engine->ops->commit(engine->impl, copy, true, err);
+        rc = engine->ops->commit(engine->impl, copy, true, &why);
         pawl_meter_stalled(&engine->meter, pawl_now_ns() - start);
     }
     end_making(engine);
-    if (!counts_itself) {
-        pawl_meter_committed(&engine->meter, copy, rc, 0);
+    if (is_lost || engine->pick.make == NULL) { /* else it counts itself */
+        count_commit(engine, copy, rc, &why);
     }
-    return rc;
+    return rc < 0 ? pawl_error_copy(err, &why) : 0;
 }
 
 int pawl_engine_abort(struct pawl_engine *engine, const char *tag,

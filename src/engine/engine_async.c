@@ -86,7 +86,7 @@ static int make_room(struct async_engine *engine, bool *is_skipped,
 
 static void note_skipped(struct async_engine *engine, const char *tag)
 {
-    pawl_meter_skipped(engine->setup.meter);
+    pawl_meter_skipped(engine->setup.meter, tag);
     pawl_log_line(engine->setup.log, PAWL_LOG_WARNING,
                   "skipping checkpoint '%s': the one before is still being "
                   "written",
@@ -187,12 +187,14 @@ static int async_commit(void *impl, const char *tag, bool keep,
     if (!keep) {
         return pawl_draft_forget(draft, err);
     }
-    int rc = pawl_draft_commit(draft, err);
+    struct pawl_error why;
+    int rc = pawl_draft_commit(draft, &why);
     if (rc < 0) {
-        pawl_error_prefix(err, "cannot commit checkpoint '%s'", tag);
-        pawl_meter_committed(engine->setup.meter, tag, rc, 0);
+        pawl_error_prefix(&why, "cannot commit checkpoint '%s'", tag);
+        pawl_meter_failed(engine->setup.meter, tag, &why);
+        return pawl_error_copy(err, &why);
     }
-    return rc;
+    return 0;
 }
 
 static int async_wait(void *impl, int what, int64_t timeout_ms,

@@ -126,10 +126,15 @@ static int torch_commit(void *impl, const char *tag, bool keep,
         pawl_making_abort(&engine->making);
         return 0;
     }
+    struct pawl_error why;
     uint64_t start = pawl_now_ns();
-    int rc = pawl_making_publish(&engine->making, &engine->reading, err);
-    pawl_meter_committed(engine->setup.meter, tag, rc, pawl_now_ns() - start);
-    return rc;
+    int rc = pawl_making_publish(&engine->making, &engine->reading, &why);
+    if (rc < 0) {
+        pawl_meter_failed(engine->setup.meter, tag, &why);
+        return pawl_error_copy(err, &why);
+    }
+    pawl_meter_committed(engine->setup.meter, tag, pawl_now_ns() - start);
+    return 0;
 }
 
 /* ---- reading ------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 
 void pawl_meter_init(struct pawl_meter *meter)
 {
-    memset(&meter->locked.status, 0, sizeof(meter->locked.status));
+    memset(&meter->locked, 0, sizeof(meter->locked));
     pthread_mutex_init(&meter->locked.lock, NULL);
 }
 
@@ -46,23 +46,51 @@ void pawl_meter_loaded(struct pawl_meter *meter, uint64_t size_bytes)
     give(meter);
 }
 
-void pawl_meter_committed(struct pawl_meter *meter, const char *tag, int rc,
+/* Not under the lock: the listener may ask for the status. */
+static void tell(struct pawl_meter *meter, enum pawl_event_kind kind,
+                 const char *tag, const char *message)
+{
+    struct pawl_event event = {sizeof(event), kind, tag, message};
+    take(meter);
+    pawl_event_fn fn = meter->locked.event;
+    void *ctx = meter->locked.event_ctx;
+    give(meter);
+    if (fn != NULL) {
+        fn(ctx, &event);
+    }
+}
+
+void pawl_meter_committed(struct pawl_meter *meter, const char *tag,
                           uint64_t publish_ns)
 {
     struct pawl_status *status = take(meter);
     status->publish_ns += publish_ns;
-    if (rc == 0) {
-        status->commits++;
-        snprintf(status->committed, sizeof(status->committed), "%s", tag);
-    } else {
-        status->failures++;
-    }
+    status->commits++;
+    snprintf(status->committed, sizeof(status->committed), "%s", tag);
     give(meter);
+    tell(meter, PAWL_EVENT_COMMITTED, tag, "");
 }
 
-void pawl_meter_skipped(struct pawl_meter *meter)
+void pawl_meter_failed(struct pawl_meter *meter, const char *tag,
+                       const struct pawl_error *why)
+{
+    take(meter)->failures++;
+    give(meter);
+    tell(meter, PAWL_EVENT_FAILED, tag, why->message);
+}
+
+void pawl_meter_skipped(struct pawl_meter *meter, const char *tag)
 {
     take(meter)->skipped++;
+    give(meter);
+    tell(meter, PAWL_EVENT_SKIPPED, tag, "");
+}
+
+void pawl_meter_listen(struct pawl_meter *meter, pawl_event_fn fn, void *ctx)
+{
+    take(meter);
+    meter->locked.event = fn;
+    meter->locked.event_ctx = ctx;
     give(meter);
 }
 

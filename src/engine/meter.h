@@ -15,6 +15,8 @@ struct pawl_meter {
     struct {
         pthread_mutex_t lock;
         struct pawl_status status;
+        pawl_event_fn event; /* NULL: nobody listens */
+        void *event_ctx;
     } locked;
 };
 
@@ -31,14 +33,19 @@ struct pawl_file_times {
 void pawl_meter_saved(struct pawl_meter *meter, uint64_t size_bytes,
                       const struct pawl_file_times *times);
 void pawl_meter_loaded(struct pawl_meter *meter, uint64_t size_bytes);
-/* A commit came to its end: 0, or the error's code. */
-void pawl_meter_committed(struct pawl_meter *meter, const char *tag, int rc,
+/* A commit came to its end: well, or with an error.  These two tell whoever
+ * listens to events. */
+void pawl_meter_committed(struct pawl_meter *meter, const char *tag,
                           uint64_t publish_ns);
-void pawl_meter_skipped(struct pawl_meter *meter);
+void pawl_meter_failed(struct pawl_meter *meter, const char *tag,
+                       const struct pawl_error *why);
+void pawl_meter_skipped(struct pawl_meter *meter, const char *tag);
 /* Commits that are under way. */
 void pawl_meter_pending(struct pawl_meter *meter, uint64_t count);
 /* The caller was held up for so long. */
 void pawl_meter_stalled(struct pawl_meter *meter, uint64_t stall_ns);
+
+void pawl_meter_listen(struct pawl_meter *meter, pawl_event_fn fn, void *ctx);
 
 /* Puts all of that to the fields of `out` that it belongs to; the others are
  * left alone. */
