@@ -5,6 +5,7 @@
  * The property test draws shapes, strides and offsets and compares the check
  * with a walk over every element.  PAWL_TEST_SEED repeats a run.
  */
+#include "base/error.h"
 #include "state/value.h"
 
 #include <setjmp.h>
@@ -191,6 +192,73 @@ static void test_a_fetch_that_fails_leaves_it_lazy(void **unused)
     assert_int_equal(pawl_state_read_all(s, NULL), 0);
     assert_non_null(pawl_storage_data(st));
     pawl_state_free(s);
+}
+
+static int map_given(void *ctx, void **out, struct pawl_error *err)
+{
+    (void)err;
+    *out = ctx;
+    return 0;
+}
+
+static int map_damaged(void *ctx, void **out, struct pawl_error *err)
+{
+    (void)ctx;
+    *out = NULL;
+    return pawl_fail(err, PAWL_ECORRUPT, 0, "damaged");
+}
+
+static void test_mapped_payload_is_not_copied(void **unused)
+{
+    (void)unused;
+    static const struct pawl_storage_ops given = {
+        .struct_size = sizeof(given), .read = counting_read, .map = map_given};
+    static const struct pawl_storage_ops older = {
+        .struct_size = offsetof(struct pawl_storage_ops, map),
+        .read = counting_read,
+        .map = map_given};
+    static const struct pawl_storage_ops damaged = {
+        .struct_size = sizeof(damaged), .map = map_damaged};
+    struct counting_source source = {0, 0, 0};
+    struct pawl_state *s = pawl_state_new();
+    struct pawl_storage *st =
+        pawl_storage_lazy(s, PAWL_UINT8, 6, &given, &source);
+    struct pawl_storage *copied =
+        pawl_storage_lazy(s, PAWL_UINT8, 6, &older, &source);
+    assert_int_equal(pawl_state_read_all(s, NULL), 0);
+    assert_ptr_equal(pawl_storage_data(st), &source);
+    assert_memory_equal(pawl_storage_data(copied), "aaaaaa", 6);
+    assert_int_equal(source.reads, 1);
+    struct pawl_storage *none =
+        pawl_storage_lazy(s, PAWL_UINT8, 6, &damaged, NULL);
+    assert_int_equal(pawl_state_read_all(s, NULL), PAWL_ECORRUPT);
+    assert_null(pawl_storage_data(none));
+    pawl_state_free(s);
+}
+
+static void test_memory_outlives_the_state(void **unused)
+{
+    (void)unused;
+    static const uint8_t mine[4] = {1, 2, 3, 4};
+    struct counting_source source = {0, 0, 0};
+    int released = 0;
+    struct pawl_state *s = pawl_state_new();
+    struct pawl_storage *lazy =
+        pawl_storage_lazy(s, PAWL_UINT8, 6, &counting_ops, &source);
+    struct pawl_storage *borrowed =
+        pawl_storage_borrow(s, PAWL_UINT8, mine, sizeof(mine));
+    pawl_storage_borrow(s, PAWL_UINT8, mine, sizeof(mine));
+    pawl_storage_on_release(borrowed, count_up, &released);
+    assert_int_equal(pawl_state_read_all(s, NULL), 0);
+    const void *bytes = pawl_storage_data(lazy);
+    struct pawl_memory *memory = pawl_state_free_but_memory(s);
+    assert_non_null(memory);
+    assert_memory_equal(bytes, "aaaaaa", 6);
+    assert_int_equal(source.releases + released, 0);
+    pawl_memory_free(memory);
+    assert_int_equal(source.releases, 1);
+    assert_int_equal(released, 1);
+    pawl_memory_free(NULL);
 }
 
 /* ---- tensors ----------------------------------------------------------- */
@@ -443,6 +511,8 @@ int main(void)
         cmocka_unit_test(test_release_runs_once_with_the_state),
         cmocka_unit_test(test_lazy_payload_is_fetched_when_asked_for),
         cmocka_unit_test(test_a_fetch_that_fails_leaves_it_lazy),
+        cmocka_unit_test(test_mapped_payload_is_not_copied),
+        cmocka_unit_test(test_memory_outlives_the_state),
         TEST(test_strides_default_to_contiguous),
         TEST(test_strides_of_an_empty_tensor_are_torch_s),
         TEST(test_a_scalar_has_one_element),

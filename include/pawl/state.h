@@ -145,6 +145,16 @@ PAWL_API uint32_t pawl_state_value_count(const struct pawl_state *state);
 /* The id of a value in its state, dense from 0: for side tables. */
 PAWL_API uint32_t pawl_value_id(const struct pawl_value *value);
 
+/* Frees all of a state but the bytes of its storages, where they lie: what
+ * pawl_storage_data gave stays valid until pawl_memory_free.  For a loader
+ * whose own objects are views of them.  NULL when out of memory: then the state
+ * is untouched. */
+struct pawl_memory;
+PAWL_API struct pawl_memory *
+pawl_state_free_but_memory(struct pawl_state *state);
+/* From any thread.  NULL is fine. */
+PAWL_API void pawl_memory_free(struct pawl_memory *memory);
+
 /* Reads into memory what is still lazy.  Blocks.  Errors: as
  * pawl_storage_read. */
 PAWL_API int pawl_state_read_all(struct pawl_state *state,

@@ -17,29 +17,107 @@ struct pawl_state *pawl_state_new(void)
     return calloc(1, sizeof(struct pawl_state));
 }
 
+/* What keeps the bytes of a storage. */
+struct hold {
+    void *owned;
+    void (*release)(void *ctx);
+    void *release_ctx;
+    void (*release_lazy)(void *ctx);
+    void *lazy_ctx;
+};
+
+struct pawl_memory {
+    void (*on_free)(void *ctx);
+    void *on_free_ctx;
+    size_t count;
+    struct hold holds[];
+};
+
+static struct hold hold_of(const struct pawl_storage *st)
+{
+    return (struct hold){
+        .owned = st->owned,
+        .release = st->release,
+        .release_ctx = st->release_ctx,
+        .release_lazy = st->ops == NULL ? NULL : st->ops->release,
+        .lazy_ctx = st->ops_ctx,
+    };
+}
+
+static void let_go(const struct hold *hold)
+{
+    if (hold->release_lazy != NULL) {
+        hold->release_lazy(hold->lazy_ctx);
+    }
+    if (hold->release != NULL) {
+        hold->release(hold->release_ctx);
+    }
+    free(hold->owned);
+}
+
+static bool holds_nothing(const struct hold *hold)
+{
+    return hold->owned == NULL && hold->release == NULL &&
+           hold->release_lazy == NULL;
+}
+
+/* The values, and no bytes. */
+static void free_values(struct pawl_state *state)
+{
+    free(state->storages);
+    pawl_strmap_fini(&state->strings);
+    pawl_strmap_fini(&state->globals);
+    pawl_arena_fini(&state->arena);
+    free(state);
+}
+
 void pawl_state_free(struct pawl_state *state)
 {
     if (state == NULL) {
         return;
     }
     for (uint32_t i = 0; i < state->storage_count; i++) {
-        struct pawl_storage *st = state->storages[i];
-        if (st->ops != NULL && st->ops->release != NULL) {
-            st->ops->release(st->ops_ctx);
-        }
-        if (st->release != NULL) {
-            st->release(st->release_ctx);
-        }
-        free(st->owned);
+        struct hold hold = hold_of(state->storages[i]);
+        let_go(&hold);
     }
     if (state->on_free != NULL) {
         state->on_free(state->on_free_ctx);
     }
-    free(state->storages);
-    pawl_strmap_fini(&state->strings);
-    pawl_strmap_fini(&state->globals);
-    pawl_arena_fini(&state->arena);
-    free(state);
+    free_values(state);
+}
+
+struct pawl_memory *pawl_state_free_but_memory(struct pawl_state *state)
+{
+    size_t size = sizeof(struct hold) * (state->storage_count + (size_t)1);
+    struct pawl_memory *memory = malloc(sizeof(*memory) + size);
+    if (memory == NULL) {
+        return NULL;
+    }
+    memory->on_free = state->on_free;
+    memory->on_free_ctx = state->on_free_ctx;
+    memory->count = 0;
+    for (uint32_t i = 0; i < state->storage_count; i++) {
+        struct hold hold = hold_of(state->storages[i]);
+        if (!holds_nothing(&hold)) {
+            memory->holds[memory->count++] = hold;
+        }
+    }
+    free_values(state);
+    return memory;
+}
+
+void pawl_memory_free(struct pawl_memory *memory)
+{
+    if (memory == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < memory->count; i++) {
+        let_go(&memory->holds[i]);
+    }
+    if (memory->on_free != NULL) {
+        memory->on_free(memory->on_free_ctx);
+    }
+    free(memory);
 }
 
 void pawl_state_on_free(struct pawl_state *state, void (*on_free)(void *ctx),
