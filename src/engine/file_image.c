@@ -95,12 +95,14 @@ static int new_image(struct pawl_file_image **out, uint64_t size_bytes,
         pawl_file_image_unref(image);
         return pawl_fail_nomem(err);
     }
-    image->sums = new_sums(size_bytes);
-    if (image->sums != NULL && size_bytes > 0) {
+    if (size_bytes > 0) {
         image->mapped_bytes = round_up(image->size_bytes, PAGE);
         image->data = map_memory(image->mapped_bytes);
     }
-    if (image->sums == NULL || (size_bytes > 0 && image->data == NULL)) {
+    if (size_bytes == 0 || image->data != NULL) {
+        image->sums = new_sums(size_bytes);
+    }
+    if (image->sums == NULL) {
         pawl_file_image_unref(image);
         return pawl_fail_nomem(err);
     }
