@@ -18,6 +18,8 @@
 
 #include <stdlib.h>
 
+#include <pawl/engine.h>
+
 #include "leaf.h"
 #include "raise.h"
 
@@ -38,7 +40,8 @@ struct build {
     PyObject **built;    /* by value id; owned references */
     struct mark *marks;  /* by value id */
     PyObject **storages; /* by storage id; owned references */
-    size_t made;         /* how many objects came into being */
+    struct views views;
+    size_t made; /* how many objects came into being */
     size_t value_count;
     size_t storage_count;
     struct frame *stack;
@@ -325,7 +328,7 @@ static enum step step_value(struct build *build, struct frame *frame)
     default:
         return set_built(
             build, frame->value,
-            leaf_object(build->loader, build->storages, frame->value));
+            leaf_object(&build->views, build->storages, frame->value));
     }
 }
 
@@ -361,11 +364,12 @@ static int build_init(struct build *build, struct pawl_state *state,
         PyErr_NoMemory();
         return -1;
     }
-    return 0;
+    return views_init(&build->views, state, loader);
 }
 
-static void build_fini(struct build *build)
+static void build_fini(struct build *build, struct pawl_state *state)
 {
+    views_fini(&build->views, state);
     for (size_t i = 0; build->built != NULL && i < build->value_count; i++) {
         Py_XDECREF(build->built[i]);
     }
@@ -379,18 +383,28 @@ static void build_fini(struct build *build)
     PyMem_Free(build->stack);
 }
 
+int build_flags(unsigned *flags, PyObject *loader)
+{
+    PyObject *answer = PyObject_CallMethod(loader, "is_meta", NULL);
+    int is_meta = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    *flags = is_meta > 0 ? PAWL_LOAD_LAZY : 0;
+    return is_meta < 0 ? -1 : 0;
+}
+
 PyObject *build_object(struct pawl_state *state, PyObject *loader)
 {
     struct build build;
     struct pawl_value *root = pawl_state_root(state);
     PyObject *object = NULL;
     if (root == NULL) {
+        pawl_state_free(state);
         Py_RETURN_NONE;
     }
     if (build_init(&build, state, loader) == 0 && run(&build, root) == 0) {
         object = *slot(&build, root);
         Py_INCREF(object);
     }
-    build_fini(&build);
+    build_fini(&build, state);
     return object;
 }

@@ -15,9 +15,14 @@
 
 #include <pawl/state.h>
 
-/* The root of `state` as a new reference, or NULL with an exception.  Payload
- * is read, and verified, with the GIL released.  Depth is not limited.  Needs
+/* The root of `state`, which it takes over, as a new reference, or NULL with an
+ * exception.  Tensors are views of what is in memory; lazy payload is read, and
+ * verified, with the GIL released.  Depth is not limited.  Needs
  * the GIL. */
 PyObject *build_object(struct pawl_state *state, PyObject *loader);
+
+/* What to load a file with for that loader: nothing of the payload is read
+ * before it is asked for if none will be.  0, or -1 with an exception. */
+int build_flags(unsigned *flags, PyObject *loader);
 
 #endif

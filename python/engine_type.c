@@ -361,17 +361,20 @@ static PyObject *engine_load(PyObject *self, PyObject *args)
                           &loader)) {
         return NULL;
     }
+    unsigned flags = 0;
+    if (build_flags(&flags, loader) < 0) {
+        Py_DECREF(path);
+        return NULL;
+    }
     struct pawl_engine *engine = enter(self);
     if (engine == NULL) {
         Py_DECREF(path);
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS;
-    rc = pawl_engine_load(&state, engine, PyBytes_AS_STRING(path),
-                          PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
+    rc = pawl_engine_load(&state, engine, PyBytes_AS_STRING(path), flags, &err);
     Py_END_ALLOW_THREADS;
     PyObject *result = rc < 0 ? NULL : build_object(state, loader);
-    pawl_state_free(state);
     PyObject *done = leave(self, rc, &err, path);
     Py_XDECREF(done);
     Py_DECREF(path);

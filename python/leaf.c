@@ -56,8 +56,7 @@ static PyObject *build_text(const struct pawl_value *value)
                : PyByteArray_FromStringAndSize(data, (Py_ssize_t)len);
 }
 
-/* Reads into the memory of a new torch storage and puts it where map_location
- * wants it. */
+/* Reads into the memory of a new torch storage. */
 static PyObject *read_storage(PyObject *loader, struct pawl_storage *storage)
 {
     struct pawl_error err = {0, 0, ""};
@@ -76,21 +75,37 @@ static PyObject *read_storage(PyObject *loader, struct pawl_storage *storage)
                                (size_t)size, &err);
         Py_END_ALLOW_THREADS;
     }
-    PyObject *object =
-        rc < 0 ? raise_error(&err, NULL)
-               : PyObject_CallMethod(loader, "place_storage", "Os", raw,
-                                     pawl_storage_location(storage));
+    Py_INCREF(raw);
     Py_DECREF(made);
+    if (rc < 0) {
+        Py_DECREF(raw);
+        return raise_error(&err, NULL);
+    }
+    return raw;
+}
+
+/* The storage's bytes, put where map_location wants them. */
+static PyObject *make_storage(struct views *views, struct pawl_storage *storage)
+{
+    PyObject *raw = view_storage(views, storage);
+    if (raw == NULL && !PyErr_Occurred()) {
+        raw = read_storage(views->loader, storage);
+    }
+    PyObject *object =
+        raw == NULL ? NULL
+                    : PyObject_CallMethod(views->loader, "place_storage", "Os",
+                                          raw, pawl_storage_location(storage));
+    Py_XDECREF(raw);
     return object;
 }
 
 /* The storage's object, borrowed from the table. */
-static PyObject *build_storage(PyObject *loader, PyObject **storages,
+static PyObject *build_storage(struct views *views, PyObject **storages,
                                struct pawl_storage *storage)
 {
     PyObject **object = &storages[pawl_storage_id(storage)];
     if (*object == NULL) {
-        *object = read_storage(loader, storage);
+        *object = make_storage(views, storage);
     }
     return *object;
 }
@@ -109,17 +124,16 @@ static PyObject *counts(const uint64_t *numbers, uint32_t count)
     return tuple;
 }
 
-static PyObject *build_tensor(PyObject *loader, PyObject **storages,
-                              const struct pawl_value *value)
+static PyObject *build_strided(struct views *views, PyObject **storages,
+                               const struct pawl_tensor *tensor)
 {
-    const struct pawl_tensor *tensor = pawl_get_tensor(value);
-    PyObject *storage = build_storage(loader, storages, tensor->storage);
+    PyObject *storage = build_storage(views, storages, tensor->storage);
     PyObject *shape = counts(tensor->shape, tensor->ndim);
     PyObject *strides = counts(tensor->strides, tensor->ndim);
     PyObject *object = NULL;
     if (storage != NULL && shape != NULL && strides != NULL) {
-        object = PyObject_CallMethod(loader, "tensor", "OsKOOiiii", storage,
-                                     pawl_dtype_name(tensor->dtype),
+        object = PyObject_CallMethod(views->loader, "tensor", "OsKOOiiii",
+                                     storage, pawl_dtype_name(tensor->dtype),
                                      (unsigned long long)tensor->offset, shape,
                                      strides, (int)tensor->requires_grad,
                                      (int)tensor->is_parameter,
@@ -130,18 +144,29 @@ static PyObject *build_tensor(PyObject *loader, PyObject **storages,
     return object;
 }
 
-static PyObject *build_storage_value(PyObject *loader, PyObject **storages,
+static PyObject *build_tensor(struct views *views, PyObject **storages,
+                              const struct pawl_value *value)
+{
+    const struct pawl_tensor *tensor = pawl_get_tensor(value);
+    PyObject *object = view_whole(views, tensor);
+    if (object == NULL && !PyErr_Occurred()) {
+        object = build_strided(views, storages, tensor);
+    }
+    return object;
+}
+
+static PyObject *build_storage_value(struct views *views, PyObject **storages,
                                      const struct pawl_value *value)
 {
     struct pawl_storage *storage = pawl_get_storage(value);
-    PyObject *object = build_storage(loader, storages, storage);
+    PyObject *object = build_storage(views, storages, storage);
     return object == NULL ? NULL
                           : PyObject_CallMethod(
-                                loader, "typed_storage", "Os", object,
+                                views->loader, "typed_storage", "Os", object,
                                 pawl_dtype_name(pawl_storage_dtype(storage)));
 }
 
-PyObject *leaf_object(PyObject *loader, PyObject **storages,
+PyObject *leaf_object(struct views *views, PyObject **storages,
                       const struct pawl_value *value)
 {
     switch (pawl_value_kind(value)) {
@@ -157,11 +182,11 @@ PyObject *leaf_object(PyObject *loader, PyObject **storages,
     case PAWL_KIND_BYTEARRAY:
         return build_text(value);
     case PAWL_KIND_TENSOR:
-        return build_tensor(loader, storages, value);
+        return build_tensor(views, storages, value);
     case PAWL_KIND_STORAGE:
-        return build_storage_value(loader, storages, value);
+        return build_storage_value(views, storages, value);
     case PAWL_KIND_GLOBAL:
-        return PyObject_CallMethod(loader, "find_global", "ss",
+        return PyObject_CallMethod(views->loader, "find_global", "ss",
                                    pawl_global_module(value),
                                    pawl_global_name(value));
     default:

@@ -57,13 +57,16 @@ static PyObject *module_load(PyObject *module, PyObject *args)
                           &loader)) {
         return NULL;
     }
+    unsigned flags = 0;
+    if (build_flags(&flags, loader) < 0) {
+        Py_DECREF(path);
+        return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS;
-    rc = pawl_load(&state, PyBytes_AS_STRING(path),
-                   PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
+    rc = pawl_load(&state, PyBytes_AS_STRING(path), flags, &err);
     Py_END_ALLOW_THREADS;
     PyObject *object =
         rc < 0 ? raise_error(&err, path) : build_object(state, loader);
-    pawl_state_free(state);
     Py_DECREF(path);
     return object;
 }

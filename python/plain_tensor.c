@@ -1,38 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * plain_tensor.c - see plain_tensor.h
- *
- * The structures are DLPack's (dlpack.h of version 1.2): their layout is its
- * ABI, and only what is used is declared.
- */
+/* plain_tensor.c - see plain_tensor.h. */
 #include "plain_tensor.h"
 
-struct dlpack_tensor {
-    void *data;
-    int32_t device_type;
-    int32_t device_id;
-    int32_t ndim;
-    uint8_t dtype_code;
-    uint8_t dtype_bits;
-    uint16_t dtype_lanes;
-    int64_t *shape;
-    int64_t *strides;
-    uint64_t byte_offset;
-};
-
-/* Describes the tensor without taking a reference.  0, or -1 with an
- * exception. */
-typedef int (*dlpack_look_fn)(void *py_object, struct dlpack_tensor *out);
-
-struct dlpack_exchange {
-    uint32_t major;
-    uint32_t minor;
-    const void *older;
-    void (*unused[3])(void);
-    dlpack_look_fn look;
-};
-
-enum { DLPACK_CPU = 1 };
+#include "dlpack.h"
 
 enum name {
     DICT,
@@ -54,22 +24,6 @@ static const char *const texts[NAME_COUNT] = {
 
 /* ---- torch --------------------------------------------------------------- */
 
-/* The exchange table, if this torch has one that we know. */
-static const struct dlpack_exchange *find_exchange(PyObject *tensor_type)
-{
-    PyObject *capsule =
-        PyObject_GetAttrString(tensor_type, "__dlpack_c_exchange_api__");
-    const struct dlpack_exchange *exchange = NULL;
-    if (capsule != NULL) {
-        exchange = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
-        Py_DECREF(capsule); /* the table is static in torch */
-    }
-    PyErr_Clear();
-    return exchange != NULL && exchange->major == 1 && exchange->look != NULL
-               ? exchange
-               : NULL;
-}
-
 static int look_up(struct torch_parts *torch)
 {
     PyObject *modules = PyImport_GetModuleDict();
@@ -90,7 +44,7 @@ static int look_up(struct torch_parts *torch)
     if (PyErr_Occurred()) {
         return -1;
     }
-    torch->exchange = find_exchange(torch->tensor_type);
+    torch->exchange = dlpack_find(torch->tensor_type);
     return 0;
 }
 
@@ -156,29 +110,6 @@ static int to_u64(PyObject *number, uint64_t *out)
 }
 
 /* ---- the tensor ---------------------------------------------------------- */
-
-static int dtype_of(const struct dlpack_tensor *tensor)
-{
-    static const struct {
-        uint8_t code;
-        uint8_t bits;
-        enum pawl_dtype dtype;
-    } known[] = {
-        {2, 32, PAWL_FLOAT32},   {4, 16, PAWL_BFLOAT16},
-        {2, 16, PAWL_FLOAT16},   {2, 64, PAWL_FLOAT64},
-        {0, 64, PAWL_INT64},     {0, 32, PAWL_INT32},
-        {0, 16, PAWL_INT16},     {0, 8, PAWL_INT8},
-        {1, 8, PAWL_UINT8},      {6, 8, PAWL_BOOL},
-        {5, 64, PAWL_COMPLEX64}, {5, 128, PAWL_COMPLEX128},
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (known[i].code == tensor->dtype_code &&
-            known[i].bits == tensor->dtype_bits && tensor->dtype_lanes == 1) {
-            return (int)known[i].dtype;
-        }
-    }
-    return -1;
-}
 
 /* 1, 0 or -1. */
 static int is_plain(const struct torch_parts *torch, PyObject *obj)
@@ -248,7 +179,7 @@ int plain_tensor_look(struct plain_tensor *out, struct torch_parts *torch,
         PyErr_Clear(); /* of a dtype or device that DLPack does not know */
         return 0;
     }
-    int dtype = dtype_of(&tensor);
+    int dtype = dlpack_dtype(&tensor);
     uint64_t numel = 1;
     for (int32_t i = 0; i < tensor.ndim; i++) {
         numel *= (uint64_t)tensor.shape[i];

@@ -264,15 +264,13 @@ class Loader:
             nbytes: its size.
         """
         torch = _import_torch()
-        if self._restore is None:
-            serialization = torch.serialization
-            self._restore = serialization._get_restore_location(self._map_location)
-        if self._is_meta():
+        if self.is_meta():
             return torch.UntypedStorage(nbytes, device="meta"), 0
         storage = torch.UntypedStorage(nbytes)
         return storage, storage.data_ptr() if nbytes else 0
 
-    def _is_meta(self) -> bool:
+    def is_meta(self) -> bool:
+        """Whether the payload is not wanted at all."""
         where = self._map_location
         if isinstance(where, (str, bytes)):
             return where in ("meta", b"meta")
@@ -280,9 +278,21 @@ class Loader:
 
     def place_storage(self, storage: Any, location: str) -> Any:
         """The storage, where map_location wants it."""
-        if self._is_meta() or self._restore is None:
+        if self.is_meta():
             return storage
+        if self._restore is None:
+            serialization = _import_torch().serialization
+            self._restore = serialization._get_restore_location(self._map_location)
         return self._restore(storage, location)
+
+    def stays(self, location: str) -> bool:
+        """Whether map_location leaves what comes from `location` in the memory
+        that it was read to."""
+        where = self._map_location
+        if where is None:
+            return location == "cpu"
+        is_device = isinstance(where, (str, _import_torch().device))
+        return is_device and str(where) == "cpu"
 
     def device(self, device: Any) -> Any:
         """Where a tensor goes that has a device of its own."""
