@@ -59,6 +59,12 @@ struct which_storage {
     PyObject *owner; /* of the memory */
 };
 
+/* The state is freed with the walk, which needs the GIL. */
+static void let_go(void *owner)
+{
+    Py_DECREF((PyObject *)owner);
+}
+
 static struct pawl_storage *walk_storage(struct walk *walk,
                                          const struct which_storage *which)
 {
@@ -78,15 +84,13 @@ static struct pawl_storage *walk_storage(struct walk *walk,
         walk_fail(walk);
         return NULL;
     }
-    if (address_map_put(&walk->storages, key, storage) < 0) {
+    /* The identity holds while the owner lives: until the state is freed. */
+    if (pawl_storage_on_release(storage, let_go, which->owner) < 0) {
+        walk_fail(walk);
         return NULL;
     }
-    /* The identity holds while the storage lives: until the walk is freed.
-     * The map has it perhaps already, by way of another dtype. */
-    return object_map_get(&walk->values, which->owner) == NULL &&
-                   object_map_put(&walk->values, which->owner, storage) < 0
-               ? NULL
-               : storage;
+    Py_INCREF(which->owner);
+    return address_map_put(&walk->storages, key, storage) < 0 ? NULL : storage;
 }
 
 static struct pawl_storage *described_storage(struct walk *walk, PyObject *desc)

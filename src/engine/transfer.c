@@ -217,9 +217,8 @@ static bool next_piece(const struct block *block, size_t *extent, size_t *at,
 static void add_to_file_crc(struct pawl_transfer *transfer,
                             const struct piece *piece, const uint32_t *crc)
 {
-    enum { COMBINE_MIN = 64 << 10 };
     transfer->file_crc =
-        crc != NULL && piece->len >= COMBINE_MIN
+        crc != NULL && piece->len >= PAWL_CRC32_COMBINE_MIN
             ? pawl_crc32_combine(transfer->file_crc, *crc, piece->len)
             : pawl_crc32(transfer->file_crc, piece->to, piece->len);
 }
