@@ -6,10 +6,13 @@ from __future__ import annotations
 import builtins
 import codecs
 import collections
+import enum
 import functools
+import operator
 from typing import Any, Callable
 
 from .errors import FormatError
+from .objects import Object
 
 #: Types that are harmless as values; none of them is called by way of this.
 _TYPES = (
@@ -31,6 +34,7 @@ def values() -> dict[str, Any]:
     for name in _COLLECTIONS.split():
         table[f"collections.{name}"] = getattr(collections, name)
     table["_codecs.encode"] = codecs.encode
+    table["_operator.or_"] = operator.or_
     return table
 
 
@@ -94,6 +98,15 @@ def _of_numbers(cls: type) -> Callable[..., Any]:
     return make
 
 
+def _flags(loader: Any, left: Any, right: Any) -> Any:
+    """Several flags of an enum.Flag, as Python 3.11.0 to 3.11.3 store them."""
+    if isinstance(left, Object) or isinstance(right, Object):
+        return Object(loader.refuse(operator.or_), (left, right), None)
+    if not isinstance(left, enum.Flag) or type(right) not in (type(left), int):
+        raise FormatError("flags are joined with flags of their class only")
+    return left | right
+
+
 CALLS: dict[str, Callable[..., Any]] = {
     "builtins.type": _type_of_singleton,
     "builtins.bytearray": _bytearray,
@@ -111,4 +124,5 @@ CALLS: dict[str, Callable[..., Any]] = {
     "collections.defaultdict": _defaultdict,
     "collections.deque": _from_items(collections.deque),
     "_codecs.encode": _encode,
+    "_operator.or_": _flags,
 }

@@ -44,7 +44,7 @@ def modern(module: str, name: str) -> tuple[str, str]:
 def _provider(name: str) -> Any:
     """The rebuild module that is responsible for `name`, or None."""
     root = name.partition(".")[0]
-    if root in ("builtins", "collections", "_codecs"):
+    if root in ("builtins", "collections", "_codecs", "_operator"):
         return rebuild_python
     if root not in ("torch", "numpy"):
         return None
