@@ -6,6 +6,7 @@
  *   pawl/error.h   how functions fail
  *   pawl/state.h   what a file holds: build it, walk it
  *   pawl/engine.h  save and load checkpoints: the eight calls
+ *   pawl/inspect.h look after a directory of checkpoints
  *   pawl/plugin.h  engines, stores, formats of your own (not included here)
  *
  * Link with `pkg-config --libs pawl`.
@@ -15,6 +16,7 @@
 
 #include <pawl/engine.h>
 #include <pawl/error.h>
+#include <pawl/inspect.h>
 #include <pawl/state.h>
 
 #ifdef __cplusplus
