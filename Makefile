@@ -6,7 +6,7 @@
 ## make test      all tests, with all set-up
 ## make bench     how fast saving and loading is here, against torch; a
 ##                quarter of an hour; BENCH=--fast, BENCH="--case load", ...
-## make install   the library and its headers; PREFIX=/usr/local
+## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
 
