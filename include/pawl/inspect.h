@@ -49,8 +49,8 @@ typedef int (*pawl_checkpoint_fn)(void *ctx,
  * which an engine's open tries them; broken ones and those in the making come
  * last.  Sizes and structure are looked at, not every byte.  PAWL_ENOENT,
  * PAWL_ENOMEM, and what the disk says. */
-PAWL_API int pawl_list(const char *dir, pawl_checkpoint_fn fn, void *ctx,
-                       struct pawl_error *err);
+PAWL_API int pawl_checkpoint_list(const char *dir, pawl_checkpoint_fn fn,
+                                  void *ctx, struct pawl_error *err);
 
 /* What pawl_verify tells; each may be NULL. */
 struct pawl_verify_listener {
