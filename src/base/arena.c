@@ -2,19 +2,22 @@
 /* arena.c - see arena.h. */
 #include "base/arena.h"
 
+#include "base/pages.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 16, CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20 };
+enum { ALIGN = 16, CHUNK_MIN = 4096, CHUNK_MAX = 16 << 20 };
 
 struct pawl_arena_chunk {
     struct pawl_arena_chunk *older;
-    size_t size;
+    size_t size; /* of all of it */
     _Alignas(ALIGN) unsigned char data[];
 };
 
-/* Chunks double up to 1 MiB, so small states stay small and large ones cost
+/* Chunks double up to 16 MiB, so small states stay small and large ones cost
  * few allocations. */
 static size_t next_chunk_size(const struct pawl_arena *arena, size_t need)
 {
@@ -28,10 +31,16 @@ static size_t next_chunk_size(const struct pawl_arena *arena, size_t need)
     return size < need ? need : size;
 }
 
+static bool is_pages(size_t size)
+{
+    return size >= PAWL_HUGE_PAGE;
+}
+
 static void *grow(struct pawl_arena *arena, size_t need)
 {
-    size_t size = next_chunk_size(arena, need);
-    struct pawl_arena_chunk *chunk = calloc(1, sizeof(*chunk) + size);
+    struct pawl_arena_chunk *chunk;
+    size_t size = next_chunk_size(arena, sizeof(*chunk) + need);
+    chunk = is_pages(size) ? pawl_pages_map(size) : calloc(1, size);
     if (chunk == NULL) {
         return NULL;
     }
@@ -39,7 +48,7 @@ static void *grow(struct pawl_arena *arena, size_t need)
     chunk->older = arena->chunks;
     arena->chunks = chunk;
     arena->next = chunk->data + need;
-    arena->left = size - need;
+    arena->left = size - sizeof(*chunk) - need;
     return chunk->data;
 }
 
@@ -76,7 +85,11 @@ void pawl_arena_fini(struct pawl_arena *arena)
     struct pawl_arena_chunk *chunk = arena->chunks;
     while (chunk != NULL) {
         struct pawl_arena_chunk *older = chunk->older;
-        free(chunk);
+        if (is_pages(chunk->size)) {
+            pawl_pages_unmap(chunk, chunk->size);
+        } else {
+            free(chunk);
+        }
         chunk = older;
     }
     *arena = (struct pawl_arena){0};

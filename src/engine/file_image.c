@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/copy.h"
 #include "base/crc32.h"
+#include "base/pages.h"
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -19,7 +20,6 @@
 #include <sys/mman.h>
 
 #define GRAIN ((size_t)64 << 10) /* one checksum each */
-#define HUGE_PAGE ((size_t)2 << 20)
 #define PAGE ((size_t)4096)
 #define THREADS_MAX 64
 
@@ -27,7 +27,6 @@ struct pawl_file_image {
     atomic_uint references;
     uint8_t *data;
     size_t size_bytes;
-    size_t mapped_bytes;
     uint32_t *sums; /* of each grain */
 };
 
@@ -54,29 +53,6 @@ static size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-/* Maps `size` bytes, aligned so that huge pages fit; NULL if there is no
- * room. */
-static uint8_t *map_memory(size_t size)
-{
-    size_t align = size < HUGE_PAGE ? PAGE : HUGE_PAGE;
-    size_t slack = align - PAGE;
-    uint8_t *start = mmap(NULL, size + slack, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) {
-        return NULL;
-    }
-    size_t head = (size_t)(-(uintptr_t)start % align);
-    if (head > 0) {
-        munmap(start, head);
-    }
-    if (slack > head) {
-        munmap(start + head + size, slack - head);
-    }
-    start += head;
-    madvise(start, size, MADV_HUGEPAGE);
-    return start;
-}
-
 static uint32_t *new_sums(uint64_t size_bytes)
 {
     return calloc((size_t)(size_bytes / GRAIN) + 1, sizeof(uint32_t));
@@ -96,8 +72,7 @@ static int new_image(struct pawl_file_image **out, uint64_t size_bytes,
         return pawl_fail_nomem(err);
     }
     if (size_bytes > 0) {
-        image->mapped_bytes = round_up(image->size_bytes, PAGE);
-        image->data = map_memory(image->mapped_bytes);
+        image->data = pawl_pages_map(image->size_bytes);
     }
     if (size_bytes == 0 || image->data != NULL) {
         image->sums = new_sums(size_bytes);
@@ -124,9 +99,7 @@ void pawl_file_image_unref(struct pawl_file_image *image)
                                                    memory_order_acq_rel) > 1) {
         return;
     }
-    if (image->data != NULL) {
-        munmap(image->data, image->mapped_bytes);
-    }
+    pawl_pages_unmap(image->data, image->size_bytes);
     free(image->sums);
     free(image);
 }
@@ -234,7 +207,7 @@ static void do_blocks(void *ctx)
     size_t len;
     while (next_block(work, &at, &len)) {
         if (work->to == NULL && own == NULL) {
-            own = map_memory(work->block_bytes);
+            own = pawl_pages_map(work->block_bytes);
         }
         uint8_t *to = work->to == NULL ? own : work->to + at;
         if (to == NULL) {
@@ -251,9 +224,7 @@ static void do_blocks(void *ctx)
             note_failure(work, rc, &err);
         }
     }
-    if (own != NULL) {
-        munmap(own, work->block_bytes);
-    }
+    pawl_pages_unmap(own, work->block_bytes);
 }
 
 /* Does all blocks, with threads of its own: they are made in less time than a
