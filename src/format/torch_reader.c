@@ -155,13 +155,30 @@ static const struct pawl_storage_ops storage_ops = {
 struct finder {
     const struct pawl_zip_reader *zip;
     struct pawl_state *state;
+    size_t next; /* the record behind the one found last */
 };
+
+/* Storages mostly come in the order of their records. */
+static const struct pawl_zip_record *
+find_next(struct finder *finder, const char *name, size_t name_len)
+{
+    const struct pawl_zip_record *record =
+        pawl_zip_at(finder->zip, finder->next);
+    if (record == NULL || record->name_len != name_len ||
+        memcmp(record->name, name, name_len) != 0) {
+        record = pawl_zip_find(finder->zip, name, name_len);
+    }
+    if (record != NULL) {
+        finder->next = (size_t)(record - pawl_zip_at(finder->zip, 0)) + 1;
+    }
+    return record;
+}
 
 static int find_storage(void *ctx, const char *key, size_t key_len,
                         uint64_t len_bytes, void **storage_ctx,
                         struct pawl_error *err)
 {
-    const struct finder *finder = ctx;
+    struct finder *finder = ctx;
     char name[STORAGE_KEY_MAX + sizeof("data/")] = "data/";
     if (key_len == 0 || key_len > STORAGE_KEY_MAX) {
         return pawl_fail(err, PAWL_EFORMAT, 0,
@@ -169,8 +186,7 @@ static int find_storage(void *ctx, const char *key, size_t key_len,
     }
     memcpy(name + strlen("data/"), key, key_len);
     size_t name_len = strlen("data/") + key_len;
-    const struct pawl_zip_record *record =
-        pawl_zip_find(finder->zip, name, name_len);
+    const struct pawl_zip_record *record = find_next(finder, name, name_len);
     if (record == NULL && len_bytes == 0) {
         return 0;
     }
@@ -229,7 +245,7 @@ static int load_pickle(const struct pawl_zip_reader *zip,
 static int unpickle(struct pawl_value **out, struct pawl_state *state,
                     const struct pawl_zip_reader *zip, struct pawl_error *err)
 {
-    struct finder finder = {zip, state};
+    struct finder finder = {zip, state, 0};
     struct pawl_torch_backing backing = {find_storage, &finder, &storage_ops};
     struct pawl_torch_table table;
     struct pawl_pickle_hooks hooks = {pawl_torch_persistent, pawl_torch_call,
