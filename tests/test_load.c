@@ -11,6 +11,9 @@
 #include <cmocka.h>
 
 #include "engine_fixture.h"
+#include "show_value.h"
+#include "state/value.h"
+#include "state_cases.h"
 
 /* A checkpoint "one" with a file at the top and one deep below. */
 static struct engine_fixture *make(void)
@@ -181,6 +184,126 @@ static void test_verify_size(void **state)
     engine_fixture_free(fix);
 }
 
+/* ---- images ------------------------------------------------------------- */
+
+/* Every storage's bytes, for comparing. */
+static void assert_same_bytes(struct pawl_state *a, struct pawl_state *b)
+{
+    assert_int_equal(a->storage_count, b->storage_count);
+    for (uint32_t i = 0; i < a->storage_count; i++) {
+        struct pawl_storage *x = a->storages[i];
+        struct pawl_storage *y = b->storages[i];
+        assert_int_equal(pawl_storage_size(x), pawl_storage_size(y));
+        if (pawl_storage_size(x) > 0) {
+            assert_ptr_not_equal(pawl_storage_data(x), pawl_storage_data(y));
+            assert_int_equal((uintptr_t)pawl_storage_data(x) % 64, 0);
+            assert_memory_equal(pawl_storage_data(x), pawl_storage_data(y),
+                                pawl_storage_size(x));
+        }
+    }
+}
+
+/* The plain way and the parallel one, in an open checkpoint and out of it, for
+ * every kind of value there is. */
+static void test_images_equal_the_reference(void **state)
+{
+    struct engine_fixture *fix = engine_fixture_new("{}", false);
+    struct engine_fixture *fast = engine_fixture_new(
+        "{\"engine\": \"direct\", \"block_bytes\": 4096}", false);
+    struct pawl_error err;
+    (void)state;
+    for (size_t i = 0; state_case_at(i) != NULL; i++) {
+        struct pawl_state *given = state_case_new(state_case_at(i));
+        struct pawl_state *slow = NULL;
+        struct pawl_state *image[4] = {NULL, NULL, NULL, NULL};
+        must_create(fix, "one");
+        const char *path = engine_fixture_path(fix, "one/model.pt");
+        assert_int_equal(pawl_engine_save(fix->engine, given, path, &err), 0);
+        must_commit(fix, "one");
+        assert_int_equal(pawl_engine_load(&slow, fix->engine, path, 0, &err),
+                         0);
+        const char *tag = NULL;
+        assert_int_equal(pawl_load(&image[0], path, 0, &err), 0);
+        assert_int_equal(
+            pawl_engine_load(&image[1], fast->engine, path, 0, &err), 0);
+        assert_int_equal(
+            pawl_engine_open(&tag, fast->engine, fix->run, "one", &err), 0);
+        for (int k = 2; k < 4; k++) {
+            assert_int_equal(
+                pawl_engine_load(&image[k], fast->engine, path, 0, &err), 0);
+        }
+        assert_int_equal(pawl_engine_close(fast->engine, tag, &err), 0);
+        char *expected = show_value(pawl_state_root(slow));
+        for (int k = 0; k < 4; k++) {
+            char *shown = show_value(pawl_state_root(image[k]));
+            assert_string_equal(shown, expected);
+            assert_same_bytes(slow, image[k]);
+            assert_same_bytes(image[k], image[(k + 1) % 4]);
+            free(shown);
+        }
+        for (int k = 0; k < 4; k++) {
+            pawl_state_free(image[k]);
+        }
+        free(expected);
+        pawl_state_free(slow);
+        pawl_state_free(given);
+    }
+    engine_fixture_free(fast);
+    engine_fixture_free(fix);
+}
+
+/* What open kept is as it was then; without room to keep it the damage shows.
+ * The disk may change under both. */
+static void test_what_open_keeps(void **state)
+{
+    static const char *const configs[] = {
+        "{\"engine\": \"direct\"}",
+        "{\"engine\": \"direct\", \"load_cache_bytes\": 0}"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct engine_fixture *fix = make();
+        struct pawl_error err;
+        engine_fixture_restart(fix, configs[i]);
+        must_open(fix, "one");
+        run_damage(fix, "one/model.pt");
+        int rc = try_load(fix, "one/model.pt", &err);
+        assert_int_equal(rc, i == 0 ? 0 : PAWL_ECORRUPT);
+        rc = try_load(fix, "one/model.pt", &err);
+        assert_int_equal(rc, i == 0 ? 0 : PAWL_ECORRUPT);
+        assert_int_equal(must_load(fix, "one/a/b/deep.pt"), 2);
+        must_close(fix, "one");
+        assert_int_equal(try_load(fix, "one/model.pt", &err), PAWL_ECORRUPT);
+        engine_fixture_free(fix);
+    }
+}
+
+static void test_a_second_load_has_memory_of_its_own(void **state)
+{
+    struct engine_fixture *fix = make();
+    struct pawl_state *first = NULL;
+    struct pawl_state *second = NULL;
+    struct pawl_state *third = NULL;
+    struct pawl_error err;
+    (void)state;
+    engine_fixture_restart(fix, "{\"engine\": \"direct\"}");
+    must_open(fix, "one");
+    const char *path = engine_fixture_path(fix, "one/model.pt");
+    assert_int_equal(pawl_engine_load(&first, fix->engine, path, 0, &err), 0);
+    assert_int_equal(pawl_engine_load(&second, fix->engine, path, 0, &err), 0);
+    void *mine = (void *)(uintptr_t)pawl_storage_data(first->storages[0]);
+    memset(mine, 0x55, (size_t)pawl_storage_size(first->storages[0]));
+    assert_int_equal(number_of(second), 1);
+    assert_int_equal(pawl_engine_load(&third, fix->engine, path, 0, &err), 0);
+    assert_int_equal(number_of(third), 1);
+    assert_int_equal(number_of(first), -1);
+    must_close(fix, "one");
+    pawl_state_free(first);
+    assert_int_equal(number_of(second), 1);
+    pawl_state_free(second);
+    pawl_state_free(third);
+    engine_fixture_free(fix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +315,9 @@ int main(void)
         cmocka_unit_test(test_lazy_payload_is_verified_when_read),
         cmocka_unit_test(test_open_proves),
         cmocka_unit_test(test_verify_size),
+        cmocka_unit_test(test_images_equal_the_reference),
+        cmocka_unit_test(test_what_open_keeps),
+        cmocka_unit_test(test_a_second_load_has_memory_of_its_own),
     };
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }
