@@ -5,12 +5,13 @@
  *
  *     kill_loop KILL_SAVER [ROUNDS]
  *
- * Each round starts the saver, sends it SIGKILL 1 to 40 ms later, and opens in
+ * Each round starts the saver, sends it SIGKILL 1 to 60 ms later, and opens in
  * a process of its own what it left: that must be whole, and no older than the
- * last step whose commit returned (invariants 1 to 4). Rounds take turns in six
- * directories: with and without retention, each with a tag for each step, with
- * one tag for all, and with a single file.  What a round left is where the next
- * of that directory goes on.
+ * last step whose commit returned (invariants 1 to 4).  Rounds take turns in
+ * directories of each engine: with and without retention, with a tag for each
+ * step, with one tag for all, with a single file, and with the next step begun
+ * while one is still being written.  What a round left is where the next of
+ * that directory goes on.
  *
  * Prints where the kills hit, so that one sees that they hit everywhere.
  */
@@ -25,11 +26,16 @@
 #include "scratch.h"
 #include "seed.h"
 
-#define ROUNDS 200
+#define ROUNDS 240
+
+/* Small, so that a file is many blocks and fills the staging. */
+#define LANE "\"block_bytes\": 4096, \"staging_bytes\": 65536"
+#define DIRECT "{\"engine\": \"direct\", " LANE
+#define ASYNC "{\"engine\": \"async\", " LANE
 
 struct track {
     const char *mode;
-    const char *keep_last;
+    const char *config;
     char *dir;
     long long step; /* the newest that was ever seen; -1: none */
 };
@@ -130,7 +136,7 @@ static long long save_and_kill(const char *saver, const struct track *track,
                     (char *)(uintptr_t) "save",
                     track->dir,
                     number,
-                    (char *)(uintptr_t)track->keep_last,
+                    (char *)(uintptr_t)track->config,
                     (char *)(uintptr_t)track->mode,
                     NULL};
     pid_t pid = start(argv, &fd);
@@ -210,9 +216,8 @@ static void run_round(const char *saver, struct track *track,
     long long found = open_newest(saver, track);
     if (found < least || found > least + 1) {
         fprintf(stderr,
-                "'%s' (%s, keep_last %s): step %lld was committed, %lld was "
-                "opened\n",
-                track->dir, track->mode, track->keep_last, least, found);
+                "'%s' (%s, %s): step %lld was committed, %lld was opened\n",
+                track->dir, track->mode, track->config, least, found);
         exit(1);
     }
     tally->ahead += found > least;
@@ -236,9 +241,18 @@ static void report(const struct tally *tally, unsigned rounds)
 int main(int argc, char **argv)
 {
     struct track tracks[] = {
-        {"many", "0", NULL, -1}, {"many", "2", NULL, -1},
-        {"same", "0", NULL, -1}, {"many", "1", NULL, -1},
-        {"file", "0", NULL, -1}, {"same", "2", NULL, -1},
+        {"many", "{}", NULL, -1},
+        {"many", "{\"keep_last\": 2}", NULL, -1},
+        {"same", "{}", NULL, -1},
+        {"many", "{\"keep_last\": 1}", NULL, -1},
+        {"file", "{}", NULL, -1},
+        {"same", "{\"keep_last\": 2}", NULL, -1},
+        {"many", DIRECT ", \"keep_last\": 2}", NULL, -1},
+        {"same", DIRECT ", \"recycle\": true}", NULL, -1},
+        {"many", ASYNC ", \"keep_last\": 1}", NULL, -1},
+        {"same", ASYNC "}", NULL, -1},
+        {"ahead", ASYNC ", \"keep_last\": 2, \"recycle\": true}", NULL, -1},
+        {"ahead", ASYNC ", \"snapshot\": \"lazy\"}", NULL, -1},
     };
     size_t track_count = sizeof(tracks) / sizeof(*tracks);
     struct tally tally = {0};
@@ -252,7 +266,7 @@ int main(int argc, char **argv)
         tracks[i].dir = scratch_new();
     }
     for (unsigned i = 0; i < rounds; i++) {
-        useconds_t delay_us = 1000 + (useconds_t)test_draw(&seed, 39000);
+        useconds_t delay_us = 1000 + (useconds_t)test_draw(&seed, 59000);
         run_round(argv[1], &tracks[i % track_count], delay_us, &tally);
     }
     report(&tally, rounds);

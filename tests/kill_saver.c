@@ -2,14 +2,15 @@
 /*
  * kill_saver.c - saves for ever, to be killed; or checks what the killed left
  *
- *     kill_saver save DIR FIRST_STEP KEEP_LAST many|same|file
- *     kill_saver check DIR many|same|file
+ *     kill_saver save DIR FIRST_STEP CONFIG many|same|ahead|file
+ *     kill_saver check DIR many|same|ahead|file
  *
  * `save` commits step after step and prints "committed STEP" after each:
- * `many` under a tag for each step, `same` under one tag, `file` as one file
- * without a checkpoint.  `check` opens the newest and prints "step STEP", or
- * "none"; it fails if anything in it is not of that step, or if it left
- * anything of the dead process in `.pawl/`.
+ * `many` under a tag for each step, `same` under one tag, `ahead` as `many` but
+ * without waiting for what is in the background (the next create does), `file`
+ * as one file without a checkpoint.  `check` opens the newest and prints "step
+ * STEP", or "none"; it fails if anything in it is not of that step, or if it
+ * left anything of the dead process in `.pawl/`.
  *
  * Uses the public headers only, as a training program would.
  */
@@ -118,22 +119,38 @@ static int64_t check_state(const struct pawl_state *state, unsigned file)
 
 /* ---- save ---------------------------------------------------------------- */
 
+static void say_committed(int64_t step)
+{
+    printf("committed %lld\n", (long long)step);
+    fflush(stdout);
+}
+
 static void save_step(struct pawl_engine *engine, const char *dir,
                       const char *mode, int64_t step)
 {
     struct pawl_error err;
+    struct pawl_status status = PAWL_STATUS_INIT;
     char tag[64];
+    bool ahead = strcmp(mode, "ahead") == 0;
     tag_of(tag, mode, step);
     need(pawl_engine_create(engine, dir, tag, &err), &err);
+    need(pawl_engine_status(engine, &status, &err), &err);
+    if (ahead && status.commits > 0) {
+        say_committed(step - 1);
+    }
     for (unsigned i = 0; i < file_count(step); i++) {
         char path[4096];
         struct pawl_state *state = make_state(step, i);
         file_path(path, dir, tag, i);
         need(pawl_engine_save(engine, state, path, &err), &err);
+        need(pawl_engine_fence(engine, &err), &err);
         pawl_state_free(state);
     }
     need(pawl_engine_commit(engine, tag, &err), &err);
-    need(pawl_engine_wait(engine, -1, &err), &err);
+    if (!ahead) {
+        need(pawl_engine_wait(engine, -1, &err), &err);
+        say_committed(step);
+    }
 }
 
 static void save_file(const char *dir, int64_t step)
@@ -146,22 +163,19 @@ static void save_file(const char *dir, int64_t step)
     pawl_state_free(state);
 }
 
-static void save_for_ever(const char *dir, int64_t step, const char *keep_last,
+static void save_for_ever(const char *dir, int64_t step, const char *config,
                           const char *mode)
 {
     struct pawl_engine *engine = NULL;
     struct pawl_error err;
-    char config[128];
-    snprintf(config, sizeof(config), "{\"keep_last\": %s}", keep_last);
     need(pawl_engine_new(&engine, config, &err), &err);
     for (;; step++) {
         if (strcmp(mode, "file") == 0) {
             save_file(dir, step);
+            say_committed(step);
         } else {
             save_step(engine, dir, mode, step);
         }
-        printf("committed %lld\n", (long long)step);
-        fflush(stdout);
     }
 }
 
@@ -219,7 +233,8 @@ static bool has_leftovers(const char *dir)
     }
     for (struct dirent *entry; (entry = readdir(work)) != NULL;) {
         if (strcmp(entry->d_name, ".") != 0 &&
-            strcmp(entry->d_name, "..") != 0) {
+            strcmp(entry->d_name, "..") != 0 &&
+            strcmp(entry->d_name, "spare") != 0) { /* files to write over */
             fprintf(stderr, "kill_saver: '%s/%s' is left\n", path,
                     entry->d_name);
             found = true;
