@@ -12,14 +12,19 @@
 #include "engine_fixture.h"
 #include "fault_io.h"
 
+/* One thread that makes all calls, in an order that is always the same. */
+#define TORCH "{\"engine\": \"torch\""
+
 /* X(name, target, config, what is special) */
 #define COMMIT_SCENES(X)                                                       \
-    X(SCENE_NEW, "two", "{}", "nothing is there")                              \
-    X(SCENE_AGAIN, "one", "{}", "exchanged for a checkpoint")                  \
-    X(SCENE_ASIDE, "one", "{}", "the same, where nothing can be exchanged")    \
-    X(SCENE_EMPTY, "two", "{}", "over the caller's empty directory")           \
-    X(SCENE_MERGE, "two", "{}", "into the caller's directory with files")      \
-    X(SCENE_RETAIN, "two", "{\"keep_last\": 1}", "the old one is deleted")
+    X(SCENE_NEW, "two", TORCH "}", "nothing is there")                         \
+    X(SCENE_AGAIN, "one", TORCH "}", "exchanged for a checkpoint")             \
+    X(SCENE_ASIDE, "one", TORCH "}",                                           \
+      "the same, where nothing can be exchanged")                              \
+    X(SCENE_EMPTY, "two", TORCH "}", "over the caller's empty directory")      \
+    X(SCENE_MERGE, "two", TORCH "}", "into the caller's directory with files") \
+    X(SCENE_RETAIN, "two", TORCH ", \"keep_last\": 1}",                        \
+      "the old one is deleted")
 
 enum commit_scene {
 #define SCENE_ENUM(name, target, config, what) name,

@@ -30,6 +30,7 @@
 
 /* Small, so that a file is many blocks and fills the staging. */
 #define LANE "\"block_bytes\": 4096, \"staging_bytes\": 65536"
+#define TORCH "{\"engine\": \"torch\""
 #define DIRECT "{\"engine\": \"direct\", " LANE
 #define ASYNC "{\"engine\": \"async\", " LANE
 
@@ -241,12 +242,12 @@ static void report(const struct tally *tally, unsigned rounds)
 int main(int argc, char **argv)
 {
     struct track tracks[] = {
-        {"many", "{}", NULL, -1},
-        {"many", "{\"keep_last\": 2}", NULL, -1},
-        {"same", "{}", NULL, -1},
-        {"many", "{\"keep_last\": 1}", NULL, -1},
-        {"file", "{}", NULL, -1},
-        {"same", "{\"keep_last\": 2}", NULL, -1},
+        {"many", TORCH "}", NULL, -1},
+        {"many", TORCH ", \"keep_last\": 2}", NULL, -1},
+        {"same", TORCH "}", NULL, -1},
+        {"many", TORCH ", \"keep_last\": 1}", NULL, -1},
+        {"file", TORCH "}", NULL, -1},
+        {"same", TORCH ", \"keep_last\": 2}", NULL, -1},
         {"many", DIRECT ", \"keep_last\": 2}", NULL, -1},
         {"same", DIRECT ", \"recycle\": true}", NULL, -1},
         {"many", ASYNC ", \"keep_last\": 1}", NULL, -1},
