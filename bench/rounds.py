@@ -14,10 +14,11 @@ from measure import FIRST, Sample, Samples, Settings, settle, timed
 Item = TypeVar("Item")
 
 
-def in_turn(items: list[Item], count: int) -> Iterator[tuple[str, Item]]:
+def in_turn(items: list[Item], count: int,
+            with_first: bool = True) -> Iterator[tuple[str, Item]]:
     """Each item once in a round, and each round from another one on; with
-    FIRST for the round before those that count."""
-    for number in range(count + 1):
+    FIRST for a round before those that count."""
+    for number in range(0 if with_first else 1, count + 1):
         start = number % len(items)
         for item in items[start:] + items[:start]:
             yield ("" if number else FIRST), item

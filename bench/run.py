@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ["save", "stall", "loop", "memory", "load", "small", "lazy"]
+CASES = ["save", "stall", "load", "small", "lazy", "memory", "loop"]
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -47,12 +47,12 @@ def settings_from(args: argparse.Namespace) -> dict[str, object]:
         "directory": os.path.abspath(args.dir),
         "limits": args.limits or find_limits(),
         "rounds": 5, "size_bytes": 2 * GIB, "loop_bytes": GIB // 2,
-        "loop_steps": 26, "small_count": 100_000, "lazy_bytes": 8 * GIB,
+        "loop_steps": 20, "small_count": 100_000, "lazy_bytes": 8 * GIB,
         "flat_saves": 200,
     }
     if args.fast:
         out |= {"rounds": 1, "size_bytes": 16 * MIB, "loop_bytes": 16 * MIB,
-                "loop_steps": 6, "small_count": 1000, "lazy_bytes": 64 * MIB,
+                "loop_steps": 5, "small_count": 1000, "lazy_bytes": 64 * MIB,
                 "flat_saves": 10}
     given = {"rounds": args.rounds, "size_bytes": args.mib and args.mib * MIB}
     return out | {key: value for key, value in given.items() if value}
@@ -91,18 +91,18 @@ def in_fresh_process(call: Callable[[], object]) -> object:
 # ---- all of it --------------------------------------------------------------
 
 
-def measure_all(cases: list[str], settings: dict[str, object]) -> object:
+def measure(case: str, settings: dict[str, object]) -> object:
+    """All samples of a case."""
     from measure import Samples
 
     samples = Samples()
-    for case in cases:
-        start = time.monotonic()
-        for index in range(len(jobs(case))):
-            done = in_fresh_process(
-                functools.partial(run_job, case, index, settings))
-            samples += done  # type: ignore[arg-type]
-        print(f"bench: {case}: {time.monotonic() - start:.0f} s",
-              file=sys.stderr, flush=True)
+    start = time.monotonic()
+    for index in range(len(jobs(case))):
+        done = in_fresh_process(
+            functools.partial(run_job, case, index, settings))
+        samples += done  # type: ignore[arg-type]
+    print(f"bench: {case}: {time.monotonic() - start:.0f} s", file=sys.stderr,
+          flush=True)
     return samples
 
 
@@ -118,7 +118,8 @@ def versions() -> dict[str, str]:
 
 
 def write(out: Path, samples: object, settings: dict[str, object],
-          machine: dict[str, object]) -> None:
+          machine: dict[str, object]) -> str:
+    """Writes the results; gives the text of the report."""
     import figures
     import plots
     import report
@@ -133,8 +134,7 @@ def write(out: Path, samples: object, settings: dict[str, object],
     text = report.text(samples)  # type: ignore[arg-type]
     (out / "REPORT.md").write_text(text)
     plots.write_all(samples, str(out))  # type: ignore[arg-type]
-    print(text)
-    print(f"bench: all runs are in {out / 'bench.json'}, charts beside it")
+    return text
 
 
 def show(path: str) -> None:
@@ -167,17 +167,22 @@ def main() -> None:
     if args.show:
         show(args.show)
         return
-    from measure import machine
+    from measure import Samples, machine
 
     settings = settings_from(args)
     if os.path.lexists(args.dir) and os.listdir(args.dir):
         raise SystemExit(f"bench: '{args.dir}' is there and not empty")
     before = machine()
     start = time.monotonic()
-    samples = measure_all(args.case or CASES, settings)
-    seen = before | {"load_average_after": os.getloadavg(),
-                     "seconds": round(time.monotonic() - start)}
-    write(args.out, samples, settings, seen)
+    samples = Samples()
+    text = ""
+    for case in args.case or CASES:
+        samples += measure(case, settings)  # type: ignore[arg-type]
+        seen = before | {"load_average_after": os.getloadavg(),
+                         "seconds": round(time.monotonic() - start)}
+        text = write(args.out, samples, settings, seen)  # so far
+    print(text)
+    print(f"bench: all runs are in {args.out / 'bench.json'}, charts beside it")
 
 
 if __name__ == "__main__":
