@@ -179,7 +179,8 @@ static void test_open_waits_for_another_engine(void **state)
     engine_fixture_free(fix);
 }
 
-/* A child that makes `tag` in `run` and then sleeps until it is killed. */
+/* A child that makes `tag` in `run` and then sleeps until it is killed.  It has
+ * no threads, which sanitizers allow in no child of a program with threads. */
 static pid_t start_maker(struct engine_fixture *fix, const char *tag)
 {
     int fds[2];
@@ -192,10 +193,11 @@ static pid_t start_maker(struct engine_fixture *fix, const char *tag)
         struct pawl_state *mine = numbered_state(77, 10);
         char path[4096];
         snprintf(path, sizeof(path), "%s/%s/model.pt", fix->run, tag);
-        bool ok = pawl_engine_new(&engine, "{}", NULL) == 0 &&
-                  pawl_engine_create(engine, fix->run, tag, NULL) == 0 &&
-                  pawl_engine_save(engine, mine, path, NULL) == 0 &&
-                  write(fds[1], "x", 1) == 1;
+        bool ok =
+            pawl_engine_new(&engine, "{\"engine\": \"torch\"}", NULL) == 0 &&
+            pawl_engine_create(engine, fix->run, tag, NULL) == 0 &&
+            pawl_engine_save(engine, mine, path, NULL) == 0 &&
+            write(fds[1], "x", 1) == 1;
         while (ok) {
             pause();
         }
