@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "engine/manifest_file.h"
 #include "store/store_file.h"
 
 static const struct {
@@ -138,12 +139,26 @@ int commit_scene_play(struct scene *scene, struct pawl_error *err)
 
 /* ---- checks -------------------------------------------------------------- */
 
+/* Invariant 2: what `latest` names has a manifest. */
+static void check_latest(struct scene *scene)
+{
+    struct pawl_manifest manifest = {0};
+    size_t len = 0;
+    char *tag = run_read(scene->fix, "latest", &len);
+    if (pawl_manifest_read(&manifest, &scene->fix->store, tag, NULL) < 0) {
+        fail_msg("latest names '%s', which was not committed", tag);
+    }
+    pawl_manifest_fini(&manifest);
+    free(tag);
+}
+
 int commit_scene_newest(struct scene *scene)
 {
     struct engine_fixture *fix = scene->fix;
     char name[PAWL_TAG_MAX + 32];
     const char *tag = must_open(fix, NULL);
     assert_non_null(tag);
+    check_latest(scene);
     snprintf(name, sizeof(name), "%s/model.pt", tag);
     int64_t number = must_load(fix, name);
     if (number == 1) {

@@ -86,12 +86,104 @@ static void fail_each(enum commit_scene which, bool from_then_on)
     }
 COMMIT_SCENES(SCENE_TESTS)
 
+/* ---- the order of syncs ---------------------------------------------------
+ */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t text_len = text == NULL ? 0 : strlen(text);
+    size_t end_len = strlen(end);
+    return text_len >= end_len && strcmp(text + text_len - end_len, end) == 0;
+}
+
+/* The index of the first such call after `from`, on a path that ends so; the
+ * test fails if there is none. */
+static size_t find(const struct scene *scene, size_t from, enum fault_call call,
+                   const char *path, const char *path_to)
+{
+    size_t count = fault_io_count(scene->fault, FAULT_ANY);
+    for (size_t i = from; i < count; i++) {
+        const struct fault_record *record = fault_io_record(scene->fault, i);
+        if (record->call == call && record->result >= 0 &&
+            ends_with(record->path, path) &&
+            (path_to == NULL || ends_with(record->path_to, path_to))) {
+            return i;
+        }
+    }
+    fault_io_print(scene->fault);
+    fail_msg("no %s of '%s' after call %zu", fault_call_name(call), path, from);
+    return 0;
+}
+
+/* Plays the scene and follows the protocol of docs/durability.md through its
+ * calls; returns the index after the sync that commits. */
+static size_t follow_to_commit(struct scene *scene)
+{
+    struct pawl_error err;
+    char path[64];
+    char tag[64];
+    fault_io_arm(scene->fault, NULL);
+    assert_int_equal(commit_scene_play(scene, &err), 0);
+    size_t at = find(scene, 0, FAULT_FDATASYNC, ".part/model.pt", NULL);
+    at = find(scene, at, FAULT_FDATASYNC, ".part/sub/optim.pt", NULL);
+    at = find(scene, at, FAULT_FSYNC, ".part/sub", NULL);
+    at = find(scene, at, FAULT_FDATASYNC, ".part/pawl.json", NULL);
+    at = find(scene, at, FAULT_FSYNC, ".part", NULL);
+    at = find(scene, at, FAULT_FSYNC, "/run/.pawl", NULL);
+    if (scene->which == SCENE_MERGE) {
+        at = find(scene, at, FAULT_RENAMEAT2, ".part", ".merge");
+        at = find(scene, at, FAULT_FSYNC, "/run/.pawl", NULL);
+        at = find(scene, at, FAULT_RENAMEAT2, ".merge/model.pt", "model.pt");
+        at = find(scene, at, FAULT_FSYNC, "/two/sub", NULL);
+        at = find(scene, at, FAULT_FSYNC, "/two", NULL);
+        at = find(scene, at, FAULT_RENAMEAT2, ".merge/pawl.json", "pawl.json");
+        at = find(scene, at, FAULT_FSYNC, "/two", NULL);
+    } else {
+        if (scene->which == SCENE_ASIDE) {
+            at = find(scene, at, FAULT_RENAMEAT2, "/run/one", "/one.old");
+            at = find(scene, at, FAULT_FSYNC, "/run/.pawl", NULL);
+            at = find(scene, at, FAULT_FSYNC, "/run", NULL);
+        }
+        snprintf(path, sizeof(path), "/.pawl/%s.part", scene->target);
+        snprintf(tag, sizeof(tag), "/run/%s", scene->target);
+        at = find(scene, at, FAULT_RENAMEAT2, path, tag);
+    }
+    return find(scene, at, FAULT_FSYNC, "/run", NULL) + 1;
+}
+
+static void test_the_order_of_syncs(void **state)
+{
+    (void)state;
+    for (enum commit_scene which = SCENE_NEW; which < SCENE_COUNT; which++) {
+        struct scene *scene = commit_scene_new(which);
+        char path[64];
+        size_t committed = follow_to_commit(scene);
+        snprintf(path, sizeof(path), "/%s.latest", scene->target);
+        size_t at = find(scene, committed, FAULT_FDATASYNC, path, NULL);
+        at = find(scene, at, FAULT_RENAMEAT2, path, "/latest");
+        at = find(scene, at, FAULT_FSYNC, "/run", NULL);
+        if (which == SCENE_RETAIN) {
+            at = find(scene, at, FAULT_RENAMEAT2, "/run/one", "/one.dead");
+            at = find(scene, at, FAULT_FSYNC, "/run", NULL);
+            at = find(scene, at, FAULT_FSYNC, "/run/.pawl", NULL);
+            at = find(scene, at, FAULT_UNLINKAT, "/one.dead/model.pt", NULL);
+            at = find(scene, at, FAULT_UNLINKAT, "/one.dead/pawl.json", NULL);
+            find(scene, at, FAULT_UNLINKAT, "/one.owner", NULL);
+        } else if (which == SCENE_AGAIN) {
+            at = find(scene, at, FAULT_UNLINKAT, "/one.part/model.pt", NULL);
+            find(scene, at, FAULT_UNLINKAT, "/one.part/pawl.json", NULL);
+        }
+        commit_scene_free(scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define SCENE_LIST(name, target, config, what)                                 \
     cmocka_unit_test(test_one_call_fails_##name),                              \
         cmocka_unit_test(test_all_calls_fail_from_one_on_##name),
-        COMMIT_SCENES(SCENE_LIST)};
+        COMMIT_SCENES(SCENE_LIST) cmocka_unit_test(test_the_order_of_syncs),
+    };
     return cmocka_run_group_tests_name("commit", tests, NULL, NULL);
 }
