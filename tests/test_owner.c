@@ -262,6 +262,51 @@ static void test_death_while_taking(void **state)
     assert_true(deepest >= 5); /* the record and four on the way to it */
 }
 
+/* ---- a late heir ----------------------------------------------------------
+ */
+
+struct rival {
+    struct stage *stage;
+    int rc; /* of his taking; 1: not yet */
+};
+
+/* Just before the heir makes himself known, another takes the tag. */
+static void take_before_him(void *ctx, const struct fault_record *record)
+{
+    struct rival *rival = ctx;
+    enum pawl_owner_state was;
+    if (rival->rc == 1 && record->call == FAULT_RENAMEAT2 &&
+        strstr(record->path_to, ".next") != NULL) {
+        rival->rc = 0;
+        rival->rc = take(rival->stage, OTHER_ENGINE, &was, NULL, NULL);
+    }
+}
+
+/* He has seen the dead one's record, but it is gone when he comes. */
+static void test_a_late_heir_gets_nothing(void **state)
+{
+    struct stage *stage = *state;
+    struct rival rival = {stage, 1};
+    struct fault_io *fault = fault_io_new(&pawl_io_posix);
+    struct stage heir = *stage;
+    struct pawl_store store;
+    enum pawl_owner_state was;
+    struct pawl_error err;
+    assert_false(take_and_die(stage, 100000)); /* the dead one */
+    assert_int_equal(pawl_store_file_make(&store, stage->fix->run,
+                                          fault_io_table(fault), NULL),
+                     0);
+    fault_io_set_hook(fault, take_before_him, &rival);
+    heir.store = &store;
+    assert_failed(take(&heir, MINE, &was, NULL, &err), PAWL_EBUSY, &err,
+                  "this process");
+    assert_int_equal(rival.rc, 0);
+    assert_int_equal(look(stage, OTHER_ENGINE, NULL), PAWL_OWNER_OURS);
+    assert_int_equal(run_count(stage->fix, ".pawl"), 1);
+    pawl_store_fini(&store);
+    fault_io_free(fault);
+}
+
 /* ---- fights -------------------------------------------------------------- */
 
 enum { FIGHTERS = 6, ROUNDS = 40 };
@@ -351,6 +396,7 @@ int main(void)
         TEST(test_rubbish_is_dead),
         TEST(test_claims_of_the_dead_are_swept),
         TEST(test_death_while_taking),
+        TEST(test_a_late_heir_gets_nothing),
         TEST(test_fight_for_a_free_tag),
         TEST(test_fight_for_a_dead_ones_tag),
     };
