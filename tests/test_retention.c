@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_retention.c - which checkpoints go, which stay, and what of others'
  * files. */
-#include "engine_fixture.h"
+#include "engine/retention.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "engine_fixture.h"
 
 static void make_steps(struct engine_fixture *fix, int from, int to)
 {
@@ -221,6 +223,26 @@ static void test_what_latest_names_stays(void **state)
     engine_fixture_free(fix);
 }
 
+/* Another process moved it meanwhile, to one that is older than ours. */
+static void test_what_others_made_latest_stays(void **state)
+{
+    struct engine_fixture *fix = engine_fixture_new("{}", false);
+    struct pawl_config config;
+    (void)state;
+    make_steps(fix, 1, 3);
+    run_write(fix, "latest", "s1", 2);
+    assert_int_equal(pawl_config_parse(&config, "{\"keep_last\": 1}", NULL), 0);
+    pawl_retain(&(struct pawl_retention){
+        .store = &fix->store,
+        .config = &config,
+        .token = 1,
+        .committed = "s3",
+    });
+    assert_string_equal(steps(fix), "1 3");
+    pawl_config_fini(&config);
+    engine_fixture_free(fix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_foreign_files_stay),
         cmocka_unit_test(test_foreign_files_move_to_the_new_one),
         cmocka_unit_test(test_what_latest_names_stays),
+        cmocka_unit_test(test_what_others_made_latest_stays),
     };
     return cmocka_run_group_tests_name("retention", tests, NULL, NULL);
 }
