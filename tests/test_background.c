@@ -160,6 +160,30 @@ static void test_abort_while_copying(void **state)
     async_free(&a);
 }
 
+/* What is under way is cut short: at this rate it would take 16 seconds. */
+static void test_abort_cuts_short(void **state)
+{
+    (void)state;
+    struct async_fixture a = async_on_gate(
+        ", \"snapshot\": \"lazy\", \"max_bytes_per_second\": 20000");
+    struct pawl_state *mine = numbered_state(1, LARGE_COUNT);
+    must_create(a.fix, "one");
+    gate_io_close(a.gate);
+    assert_int_equal(pawl_engine_save(a.fix->engine, mine,
+                                      engine_fixture_path(a.fix, "one/a.pt"),
+                                      NULL),
+                     0);
+    gate_io_await(a.gate); /* the first block is on its way */
+    gate_io_open(a.gate, 0);
+    uint64_t start = now_ms();
+    assert_int_equal(pawl_engine_abort(a.fix->engine, "one", NULL), 0);
+    assert_true(now_ms() - start < 10000);
+    pawl_state_free(mine);
+    engine_fixture_restart(a.fix, "{}");
+    assert_works(a.fix, "one");
+    async_free(&a);
+}
+
 /* Files wait for the disk in memory that is there; when the places for files
  * are taken, save waits, and says why it gives up. */
 static void test_places_are_taken(void **state)
@@ -322,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_abort_on_hung_disk),
         cmocka_unit_test(test_abort_while_draining),
         cmocka_unit_test(test_abort_while_copying),
+        cmocka_unit_test(test_abort_cuts_short),
         cmocka_unit_test(test_places_are_taken),
         cmocka_unit_test(test_free_waits),
         cmocka_unit_test(test_free_gives_up),
