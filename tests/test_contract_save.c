@@ -298,6 +298,21 @@ static void test_same_tag_again(void **state)
     engine_fixture_free(fix);
 }
 
+/* Also while an asynchronous engine still writes the one before. */
+static void test_same_tag_in_a_row(void **state)
+{
+    struct engine_fixture *fix = contract_make(state, ", \"max_pending\": 3");
+    struct pawl_error err;
+    for (int i = 1; i <= 8; i++) {
+        must_make(fix, "best", i);
+    }
+    assert_int_equal(pawl_engine_wait(fix->engine, -1, &err), 0);
+    assert_string_equal(must_open(fix, NULL), "best");
+    assert_int_equal(must_load(fix, "best/model.pt"), 8);
+    assert_int_equal(run_count(fix, ".pawl"), 0);
+    engine_fixture_free(fix);
+}
+
 static void test_failed_save_fails_commit(void **state)
 {
     struct engine_fixture *fix = contract_make(state, "");
@@ -445,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_visible_before_commit),
         cmocka_unit_test(test_second_save_replaces),
         cmocka_unit_test(test_same_tag_again),
+        cmocka_unit_test(test_same_tag_in_a_row),
         cmocka_unit_test(test_failed_save_fails_commit),
         cmocka_unit_test(test_single_files),
         cmocka_unit_test(test_caller_may_change_tensors_after_save),
