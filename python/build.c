@@ -392,6 +392,28 @@ int build_flags(unsigned *flags, PyObject *loader)
     return is_meta < 0 ? -1 : 0;
 }
 
+/* The collector would walk again and again over what only grows.  1 if it was
+ * on; Python 3.9 has no way to ask. */
+static int pause_collector(void)
+{
+#if PY_VERSION_HEX >= 0x030A0000
+    return PyGC_Disable();
+#else
+    return 0;
+#endif
+}
+
+static void resume_collector(int was_on)
+{
+#if PY_VERSION_HEX >= 0x030A0000
+    if (was_on) {
+        PyGC_Enable();
+    }
+#else
+    (void)was_on;
+#endif
+}
+
 PyObject *build_object(struct pawl_state *state, PyObject *loader)
 {
     struct build build;
@@ -401,10 +423,12 @@ PyObject *build_object(struct pawl_state *state, PyObject *loader)
         pawl_state_free(state);
         Py_RETURN_NONE;
     }
+    int was_on = pause_collector();
     if (build_init(&build, state, loader) == 0 && run(&build, root) == 0) {
         object = *slot(&build, root);
         Py_INCREF(object);
     }
+    resume_collector(was_on);
     build_fini(&build, state);
     return object;
 }
