@@ -7,10 +7,10 @@
 
 #include "base/crc32.h"
 #include "fault_io.h"
-#include "format/plan.h"
 #include "gate_io.h"
 #include "scratch.h"
 #include "store/store_file.h"
+#include <pawl/plugin.h>
 
 #include <errno.h>
 #include <pthread.h>

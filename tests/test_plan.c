@@ -5,7 +5,7 @@
  * The random test builds the same file by hand in a flat array, and prints its
  * seed; PAWL_TEST_SEED repeats it.
  */
-#include "format/plan.h"
+#include <pawl/plugin.h>
 
 #include "base/bytes.h"
 #include "plan_file.h"

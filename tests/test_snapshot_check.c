@@ -5,8 +5,8 @@
  */
 #include "engine/snapshot_check.h"
 
-#include "format/plan.h"
 #include "seed.h"
+#include <pawl/plugin.h>
 
 #include <setjmp.h>
 #include <stdarg.h>

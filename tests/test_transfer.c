@@ -8,10 +8,10 @@
 #include "engine/transfer.h"
 
 #include "base/crc32.h"
-#include "format/plan.h"
 #include "plan_file.h"
 #include "seed.h"
 #include "store/store_memory.h"
+#include <pawl/plugin.h>
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -6,7 +6,7 @@
  * pointer; they follow one another in `bytes` as they do in the list, hence
  * sealing needs no more than their lengths.
  */
-#include "format/plan.h"
+#include <pawl/plugin.h>
 
 #include "base/bytes.h"
 

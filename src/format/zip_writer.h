@@ -22,7 +22,7 @@
 #ifndef PAWL_FORMAT_ZIP_WRITER_H
 #define PAWL_FORMAT_ZIP_WRITER_H
 
-#include "format/plan.h"
+#include <pawl/plugin.h>
 
 /* A record, in the order of the file. */
 struct pawl_zip_entry {
