@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan.c - see plan.h
+ * plan.c - the plans of pawl/plugin.h
  *
  * While a plan is built, `bytes` may move, so container extents have no
  * pointer; they follow one another in `bytes` as they do in the list, hence

@@ -59,7 +59,7 @@ void pawl_zip_add(struct pawl_zip *zip, const char *name, const void *data,
 void pawl_zip_add_payload(struct pawl_zip *zip, const char *name,
                           const void *data, uint64_t len_bytes);
 
-/* Where the parts of a record lie (plan.h: places). */
+/* Where the parts of a record lie (pawl/plugin.h: places). */
 struct pawl_zip_places {
     size_t data;
     size_t crc_descriptor;
