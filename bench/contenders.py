@@ -11,9 +11,10 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import safetensors.torch
@@ -48,6 +49,8 @@ class Saver:
     finish: Callable[[], None] = nothing
     close: Callable[[], None] = nothing
     keeps: bool = False  #: it needs its older files, and deletes them itself
+    #: Seconds of the parts of the last save, where it has parts.
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -128,15 +131,22 @@ def dcp_async() -> Saver:
 def pawl_saver(name: str, config: dict[str, Any]) -> Saver:
     """A Pawl engine; the path becomes a tag with one file."""
     engine = pawl.CheckpointEngine(config)
+    parts: dict[str, float] = {}
 
     def save(state: State, path: str) -> None:
         save_dir, tag = os.path.split(path)
+        start = time.perf_counter()
         engine.create(save_dir, tag)
+        created = time.perf_counter()
         engine.save(state, os.path.join(path, "state.pt"))
+        saved = time.perf_counter()
         engine.commit(tag)
+        parts.update({"create()": created - start, "save()": saved - created,
+                      "commit()": time.perf_counter() - saved})
 
     return Saver(name, save, fence=engine.fence, finish=engine.wait,
-                 close=engine.shutdown, keeps="keep_last" in config)
+                 close=engine.shutdown, keeps="keep_last" in config,
+                 parts=parts)
 
 
 def recycling_saver() -> list[Saver]:

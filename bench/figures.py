@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from measure import MIB, Samples
 
@@ -37,6 +37,14 @@ class Figure:
             return "kept"
         off = self.value / self.bound - 1
         return f"missed by {abs(off):.0%}"
+
+
+    def dump(self) -> dict[str, object]:
+        """For JSON, which has no nan."""
+        numbers = {"value": self.value, "bound": self.bound}
+        return asdict(self) | {"verdict": self.verdict} | {
+            key: None if math.isnan(number) else number
+            for key, number in numbers.items()}
 
 
 def fastest(samples: Samples, case: str, names: tuple[str, ...]) -> float:
@@ -103,8 +111,8 @@ def _stall_lazy(samples: Samples) -> list[Figure]:
     name = "pawl async, lazy"
     tensors = samples.extra("stall", name, "tensors")
     return [
-        Figure(f"stall, {name}", f"at save, {tensors:.0f} tensors",
-               samples.extra("stall", name, "save") * MS,
+        Figure(f"stall, {name}", "in save()",
+               samples.extra("stall", name, "save()") * MS,
                2 + 0.002 * tensors, at_most=True, unit="ms"),
         Figure(f"stall, {name}", "at the fence",
                samples.extra("stall", name, "fence") * MS, 1.0, at_most=True,

@@ -99,11 +99,14 @@ def stall_table(samples: Samples) -> str:
     rows = []
     for name in by_time(samples, "stall"):
         rows.append([*common_row(samples, "stall", name)[:4],
-                     seconds(samples.extra("stall", name, "save")),
+                     seconds(samples.extra("stall", name, "create()")),
+                     seconds(samples.extra("stall", name, "save()")),
+                     seconds(samples.extra("stall", name, "commit()")),
                      seconds(samples.extra("stall", name, "fence")),
                      seconds(samples.extra("stall", name, "until_durable")),
                      common_row(samples, "stall", name)[-1]])
-    return table([*COMMON[:4], "at save", "at fence", "durable after",
+    return table([*COMMON[:4], "create()", "save()", "commit()", "fence()",
+                  "durable after",
                   "others"], rows)
 
 

@@ -75,7 +75,7 @@ def durable_rounds(case: str, settings: Settings, savers: list[Saver],
         busy = settle(settings.directory)
         took = saved(item, states[item.name], path)
         samples.append(Sample(case + suffix, item.name, took["seconds"],
-                              size_bytes, {"cpu": took["cpu"],
+                              size_bytes, {"cpu": took["cpu"], **item.parts,
                                            "busy_elsewhere": busy}))
         places.clear(item)
     for saver in savers:

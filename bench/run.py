@@ -23,7 +23,6 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,8 +45,8 @@ def settings_from(args: argparse.Namespace) -> dict[str, object]:
     out: dict[str, object] = {
         "directory": os.path.abspath(args.dir),
         "limits": args.limits or find_limits(),
-        "rounds": 5, "size_bytes": 2 * GIB, "loop_bytes": GIB // 2,
-        "loop_steps": 20, "small_count": 100_000, "lazy_bytes": 8 * GIB,
+        "rounds": 5, "size_bytes": 2 * GIB, "loop_bytes": GIB // 4,
+        "loop_steps": 15, "small_count": 100_000, "lazy_bytes": 8 * GIB,
         "flat_saves": 200,
     }
     if args.fast:
@@ -125,8 +124,8 @@ def write(out: Path, samples: object, settings: dict[str, object],
     import report
 
     out.mkdir(parents=True, exist_ok=True)
-    promises = [asdict(f) | {"verdict": f.verdict}
-                for f in figures.figures(samples)]  # type: ignore[arg-type]
+    promises = [figure.dump()
+                for figure in figures.figures(samples)]  # type: ignore[arg-type]
     document = {"machine": machine, "versions": versions(),
                 "settings": settings, "figures": promises,
                 "samples": samples.dump()}  # type: ignore[attr-defined]

@@ -71,7 +71,7 @@ def run(settings: Settings) -> Samples:
         took = stalled(item, states[item.name], path,
                        COMPUTE_PER_BYTE * size if item is lazy else 0)
         samples.append(Sample(case, item.name, took["save"] + took["fence"],
-                              size, {**took, "tensors": count_of(state),
+                              size, {**took, **item.parts, "tensors": count_of(state),
                                      "busy_elsewhere": busy}))
         places.clear(item)
     for saver in savers:
