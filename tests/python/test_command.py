@@ -79,7 +79,7 @@ def make_run(folder, steps=(10, 20)):
         engine.save(tensors(), str(run / f"step-{step}" / "model.pt"))
         engine.save({"step": step}, str(run / f"step-{step}" / "trainer.pt"))
         engine.commit(f"step-{step}")
-    (run / "theirs").mkdir(parents=True)
+    (run / "theirs").mkdir()
     torch.save(tensors(), run / "theirs" / "model.pt")
     os.utime(run / "theirs" / "model.pt", (1_000_000_000, 1_000_000_000))
     return run
@@ -161,9 +161,14 @@ def test_ls_of_an_empty_directory(tmp_path):
 
 
 def test_names_cannot_write_to_the_terminal(tmp_path):
-    run = make_run(tmp_path, steps=())
-    (run / "theirs").rename(run / "a\x1b[31mb")
-    assert "a\\x1b[31mb" in printed("ls", run)
+    path = tmp_path / "a\x1b[31mb.pt"
+    torch.save({"k\x1b[2J": "v\r\x9b\u202e", "é": 1}, path)
+    text = printed("show", path)
+    for name in (r"a\x1b[31mb.pt", r"k\x1b[2J", r"'v\x0d\xc2\x9b\xe2\x80\xae'", "é"):
+        assert name in text
+    os.truncate(path, 50)
+    assert r"a\x1b[31mb.pt" in printed("verify", path, status=1)
+    assert r"a\x1b[31mb.pt" in command("show", path).stderr
 
 
 # ---- show ----------------------------------------------------------------------
@@ -217,7 +222,7 @@ def test_show_elides_unless_all_is_asked_for(tmp_path):
     state = {"ids": list(range(100)), "dicts": [{"i": i} for i in range(50)], "s": "x" * 1000}
     torch.save(state, tmp_path / "m.pt")
     text = printed("show", tmp_path / "m.pt")
-    assert "(100 items)" in text and "99" not in text
+    assert "(100 items)" in text and "99" not in text.split("\n", 1)[1]
     assert "42 more" in text and "(1000 bytes)" in text
     assert len(text) < 3000
     full = printed("show", "--all", tmp_path / "m.pt")
