@@ -156,6 +156,13 @@ static void put_tensor_notes(struct show *show, FILE *stream,
     }
 }
 
+/* Whether neither its items nor a text of them are told. */
+static bool hides_items(const struct value_node *node)
+{
+    return node->is_shut && (node->depth >= VALUE_TREE_DEPTH_MAX ||
+                             pawl_value_kind(node->value) == PAWL_KIND_DICT);
+}
+
 static void add_value(struct show *show, const struct value_node *node)
 {
     struct text text;
@@ -170,7 +177,9 @@ static void add_value(struct show *show, const struct value_node *node)
         put_tensor_notes(show, text.stream, node->value);
     } else {
         value_text_put(text.stream, node->value, show->arguments->all);
-        if (node->is_shut && pawl_value_kind(node->value) == PAWL_KIND_DICT) {
+        if (node->depth >= VALUE_TREE_DEPTH_MAX && node->is_shut) {
+            fputs(" (too deep)", text.stream);
+        } else if (hides_items(node)) {
             fputs(" (--all)", text.stream);
         }
     }
@@ -308,6 +317,10 @@ static void add_entry(struct show *show, const struct value_node *node)
         if (value) {
             json_object_set_new(entry, "value", value);
         }
+    }
+    if (node->value && hides_items(node)) {
+        const size_t hidden = value_child_count(node->value);
+        json_object_set_new(entry, "hidden", command_json_size(hidden));
     }
     if (storage) {
         set_storage(show, entry, storage);

@@ -302,6 +302,9 @@ def test_show_of_deep_nesting_ends(tmp_path, options):
     done = command("show", *options, tmp_path / "deep.pt")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout) < 10_000_000
+    # What is not told is said to be there.
+    is_told = "hidden" if "--json" in options else "(too deep)"
+    assert is_told in done.stdout or "--filter" in options
 
 
 def test_show_of_a_checkpoint_shows_each_file(run):
@@ -316,6 +319,14 @@ def test_show_of_a_checkpoint_shows_each_file(run):
 def test_show_reads_legacy_files(tmp_path):
     torch.save(tensors(), tmp_path / "m.pt", _use_new_zipfile_serialization=False)
     assert shown(tmp_path / "m.pt")["b"]["dtype"] == "bfloat16"
+
+
+def test_show_hides_attributes_unless_all_is_asked_for(tmp_path):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "m.pt")
+    entries = shown(tmp_path / "m.pt")
+    assert set(entries) == {"root", "weight", "bias", "<attributes>"}
+    assert entries["<attributes>"]["hidden"] == 1
+    assert "<attributes>._metadata" in shown(tmp_path / "m.pt", "--all")
 
 
 # ---- verify --------------------------------------------------------------------
