@@ -10,7 +10,7 @@
 #include "base/path.h"
 #include "engine/listing.h"
 #include "engine/manifest_file.h"
-#include "engine/state_file.h"
+#include "engine/verify.h"
 #include "state/value.h"
 
 #include <pawl/engine.h>
@@ -85,20 +85,14 @@ static int check_signed(struct verification *v,
                          "'%s/%s' is missing, though the manifest names it",
                          v->dir, expected->path);
     }
-    if (rc == 0 && file->source.size_bytes != expected->size_bytes) {
-        rc = pawl_fail(err, PAWL_ECORRUPT, 0,
-                       "'%s' has %llu bytes, its manifest says %llu",
-                       file->name, (unsigned long long)file->source.size_bytes,
-                       (unsigned long long)expected->size_bytes);
+    if (rc == 0) {
+        rc = pawl_verify_size(file, expected, err);
     }
     if (rc == 0) {
         rc = read_crc(v, file, &crc, err);
     }
-    if (rc == 0 && crc != expected->crc32) {
-        rc = pawl_fail(err, PAWL_ECORRUPT, 0,
-                       "'%s' was changed: its checksum is %08x, its manifest "
-                       "says %08x",
-                       file->name, crc, expected->crc32);
+    if (rc == 0) {
+        rc = pawl_verify_crc(file, expected, crc, err);
     }
     pawl_state_file_close(file);
     return rc;

@@ -9,9 +9,9 @@
 
 #include <stdlib.h>
 
-static int check_size(const struct pawl_state_file *file,
-                      const struct pawl_manifest_file *expected,
-                      struct pawl_error *err)
+int pawl_verify_size(const struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected,
+                     struct pawl_error *err)
 {
     uint64_t size = file->source.size_bytes;
     if (size != expected->size_bytes) {
@@ -23,9 +23,9 @@ static int check_size(const struct pawl_state_file *file,
     return 0;
 }
 
-static int check_crc(const struct pawl_state_file *file,
-                     const struct pawl_manifest_file *expected, uint32_t crc,
-                     struct pawl_error *err)
+int pawl_verify_crc(const struct pawl_state_file *file,
+                    const struct pawl_manifest_file *expected, uint32_t crc,
+                    struct pawl_error *err)
 {
     if (crc != expected->crc32) {
         return pawl_fail(err, PAWL_ECORRUPT, 0,
@@ -41,13 +41,13 @@ int pawl_verify_file(struct pawl_state_file *file,
                      size_t block_bytes, struct pawl_error *err)
 {
     uint32_t crc = 0;
-    int rc = check_size(file, expected, err);
+    int rc = pawl_verify_size(file, expected, err);
     if (rc < 0 || !read_all) {
         return rc;
     }
     rc = pawl_object_crc(&file->object, file->source.size_bytes, block_bytes,
                          &crc, err);
-    return rc < 0 ? rc : check_crc(file, expected, crc, err);
+    return rc < 0 ? rc : pawl_verify_crc(file, expected, crc, err);
 }
 
 int pawl_verify_image(struct pawl_file_image **out,
@@ -58,13 +58,13 @@ int pawl_verify_image(struct pawl_file_image **out,
 {
     struct pawl_file_image *image = NULL;
     uint64_t size = file->source.size_bytes;
-    int rc = expected == NULL ? 0 : check_size(file, expected, err);
+    int rc = expected == NULL ? 0 : pawl_verify_size(file, expected, err);
     if (rc == 0) {
         rc = pawl_file_image_read(&image, &file->object, size, options, err);
     }
     if (rc == 0 && expected != NULL) {
-        rc =
-            check_crc(file, expected, pawl_file_image_crc(image, 0, size), err);
+        rc = pawl_verify_crc(file, expected,
+                             pawl_file_image_crc(image, 0, size), err);
     }
     if (rc < 0) {
         pawl_file_image_unref(image);
@@ -146,12 +146,12 @@ static int check_bytes(const struct pawl_verifier *verifier,
     if (rc != PAWL_ENOMEM) {
         return rc;
     }
-    rc = check_size(file, expected, err);
+    rc = pawl_verify_size(file, expected, err);
     if (rc == 0) {
         rc = pawl_file_image_scan(&crc, &file->object, size, verifier->images,
                                   err);
     }
-    return rc < 0 ? rc : check_crc(file, expected, crc, err);
+    return rc < 0 ? rc : pawl_verify_crc(file, expected, crc, err);
 }
 
 static enum pawl_store_mode mode_of(const struct pawl_verifier *verifier)

@@ -37,6 +37,15 @@ int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
 int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
                          struct pawl_error *err);
 
+/* Compares the size of an open file, or the checksum of all its bytes, with
+ * what its manifest says.  PAWL_ECORRUPT. */
+int pawl_verify_size(const struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected,
+                     struct pawl_error *err);
+int pawl_verify_crc(const struct pawl_state_file *file,
+                    const struct pawl_manifest_file *expected, uint32_t crc,
+                    struct pawl_error *err);
+
 /* Compares an open file with what its manifest says: the size, and the
  * checksum of all its bytes if `read_all`. */
 int pawl_verify_file(struct pawl_state_file *file,
