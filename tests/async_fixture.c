@@ -55,12 +55,6 @@ void async_free(struct async_fixture *a)
     gate_io_free(a->gate);
 }
 
-bool under_valgrind(void)
-{
-    const char *preloaded = getenv("LD_PRELOAD");
-    return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
-}
-
 int save_numbers(struct engine_fixture *fix, const char *name, int64_t number,
                  size_t count, struct pawl_error *err)
 {

@@ -42,8 +42,6 @@ struct pawl_status status_of(struct engine_fixture *fix);
 /* Waits for what is pending, which must succeed. */
 void must_wait(struct engine_fixture *fix);
 
-bool under_valgrind(void);
-
 /* Descriptors, blocks, threads of the engine do their work: a state larger
  * than the staging goes through and comes back. */
 void assert_works(struct engine_fixture *fix, const char *tag);

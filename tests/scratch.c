@@ -102,3 +102,9 @@ int scratch_fd_count(void)
     closedir(fds);
     return count - 3; /* ".", ".." and the one of the listing */
 }
+
+bool under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
+}

@@ -28,4 +28,8 @@ bool scratch_exists(const char *dir, const char *name);
 /* How many descriptors this process has open. */
 int scratch_fd_count(void);
 
+/* Whether valgrind runs this test: twenty times slower, and without the newest
+ * system calls. */
+bool under_valgrind(void);
+
 #endif

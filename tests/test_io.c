@@ -451,7 +451,9 @@ static void test_cached(void **state)
     assert_int_equal(pawl_io_fsync(&pawl_io_posix, fd), 0);
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     int64_t left = pawl_io_cached(&pawl_io_posix, fd, 0, LEN);
-    assert_true(left == 0 || left == LEN);
+    /* valgrind knows no cachestat, and what takes its place counts pages that
+     * its own mapping brought back. */
+    assert_true(left == 0 || left == LEN || (under_valgrind() && left < LEN));
     assert_int_equal(pawl_io_cached(fix->io, fd, 0, LEN), -ENOSYS);
     assert_true(pawl_io_cached(&pawl_io_posix, -1, 0, LEN) < 0);
     pawl_io_close(fix->io, fd);
