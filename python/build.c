@@ -388,8 +388,15 @@ int build_flags(unsigned *flags, PyObject *loader)
     PyObject *answer = PyObject_CallMethod(loader, "is_meta", NULL);
     int is_meta = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
-    *flags = is_meta > 0 ? PAWL_LOAD_LAZY : 0;
-    return is_meta < 0 ? -1 : 0;
+    if (is_meta != 0) {
+        *flags = PAWL_LOAD_LAZY;
+        return is_meta < 0 ? -1 : 0;
+    }
+    answer = PyObject_GetAttrString(loader, "maps_file");
+    int maps = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    *flags = maps > 0 ? PAWL_LOAD_MAP : 0;
+    return maps < 0 ? -1 : 0;
 }
 
 /* The collector would walk again and again over what only grows.  1 if it was

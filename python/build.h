@@ -22,7 +22,8 @@
 PyObject *build_object(struct pawl_state *state, PyObject *loader);
 
 /* What to load a file with for that loader: nothing of the payload is read
- * before it is asked for if none will be.  0, or -1 with an exception. */
+ * before it is asked for if none will be, and the file is mapped if it wants
+ * that.  0, or -1 with an exception. */
 int build_flags(unsigned *flags, PyObject *loader);
 
 #endif

@@ -174,10 +174,19 @@ enum pawl_load_flags {
     /* Read the structure only; payload is fetched, and verified, by
      * pawl_storage_read.  The state keeps the file open. */
     PAWL_LOAD_LAZY = 1,
-    /* With LAZY: compare all bytes with the manifest first, if there is one,
-     * as a load that is not lazy does.  For callers that read all payload, to
-     * memory of their own. */
-    PAWL_LOAD_VERIFY = 2
+    /* With LAZY or MAP: compare all bytes with the manifest first, if there is
+     * one, as a load that is neither does.  For callers that read all payload,
+     * to memory of their own. */
+    PAWL_LOAD_VERIFY = 2,
+    /* Map the file: storages are memory whose pages are fetched from it when
+     * they are touched, so their bytes are not verified.  The structure is:
+     * the zip directory and data.pkl.  What is written to the memory stays in
+     * it.  Compressed records, and such as are not aligned to 64 bytes, are
+     * read as ever.  The mapping lasts as long as the state's memory, and the
+     * file must neither shrink nor be written to meanwhile (as `recycle` does
+     * with a checkpoint that retention dropped); a disk that fails is a SIGBUS.
+     * PAWL_ENOTSUP: torch's legacy format, or a store that has no files. */
+    PAWL_LOAD_MAP = 4
 };
 
 /* Reads one file; the caller frees the state.  Everything is verified before

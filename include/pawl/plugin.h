@@ -92,6 +92,9 @@ struct pawl_source {
     /* The whole was compared with its checksum: `memory` need not be verified
      * piece by piece. */
     bool is_proven;
+    /* `memory` is a mapping of the file, and need not be verified: as little of
+     * it is to be touched as may be. */
+    bool is_mapped;
 };
 
 /* No record: bytes of the container itself. */
@@ -283,6 +286,11 @@ struct pawl_store_ops {
      * once this returned 0; so does the directory itself, if this store made
      * or renamed it or a directory above it. */
     int (*sync)(void *store, const char *name, struct pawl_error *err);
+    /* May be NULL.  Maps the first `size_bytes` > 0 of an object, which has as
+     * many: writable memory of the caller's own (MAP_PRIVATE), which outlives
+     * the object and is unmapped by munmap. */
+    int (*map)(void *object, size_t size_bytes, void **out,
+               struct pawl_error *err);
 };
 
 /* ---- the plugin -------------------------------------------------------- */

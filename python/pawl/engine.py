@@ -292,14 +292,17 @@ class CheckpointEngine:
         with self._lock:
             return self._engine.open(load_dir, None if tag is None else _tag(tag))
 
-    def load(self, path: Path, map_location: MapLocation = None) -> Any:
+    def load(
+        self, path: Path, map_location: MapLocation = None, *, mmap: bool = False
+    ) -> Any:
         """Reads one file; see `pawl.load`.
 
         Args:
             path: of a file, in the open checkpoint or elsewhere.
             map_location: where storages go.
+            mmap: tensors are views of the file; needs a store of files.
         """
-        loader = Loader(map_location, self._trust, self._unknown)
+        loader = Loader(map_location, self._trust, self._unknown, mmap)
         return guarded_load(self._engine.load, path, loader)
 
     def close(self, tag: str) -> None:

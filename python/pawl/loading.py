@@ -48,6 +48,7 @@ class Loader:
         map_location: where storages go, as torch.load has it.
         trust: what may be imported and called.
         unknown: ``"error"``, or ``"inert"`` for `Object`s and `Global`s.
+        maps_file: whether storages are to be views of the mapped file.
 
     Raises:
         ValueError: `unknown` is neither.
@@ -58,12 +59,14 @@ class Loader:
         map_location: MapLocation = None,
         trust: Iterable[_trust.Trusted] = (),
         unknown: str = "error",
+        maps_file: bool = False,
     ) -> None:
         if unknown not in ("error", "inert"):
             raise ValueError(f"unknown must be 'error' or 'inert': {unknown!r}")
         self._map_location = map_location
         self._trust = _trust.Trust(trust)
         self._inert = unknown == "inert"
+        self.maps_file = bool(maps_file)
         self._restore: Optional[Callable[[Any, str], Any]] = None
         self._typed: dict[int, Any] = {}
         self._names: dict[int, str] = {}  # id of what a name gave -> name

@@ -45,6 +45,7 @@ def load(
     trust: Iterable[Trusted] = (),
     *,
     unknown: str = "error",
+    mmap: bool = False,
 ) -> Any:
     """Reads what ``torch.save`` or Pawl wrote, and runs nothing of it.
 
@@ -62,16 +63,25 @@ def load(
         unknown: ``"error"``: a class that is not trusted is an error that names
             it.  ``"inert"``: it becomes a `pawl.Object` or `pawl.Global`,
             which hold the data and do nothing.
+        mmap: tensors are views of a private mapping of the file, as
+            ``torch.load(mmap=True)`` makes them: nothing of the payload is
+            read, or verified, before it is used.  Structure and zip index are.
+            What is written to a tensor never reaches the file.  The mapping
+            goes with the last tensor; until then the file must not be cut
+            short or written over (a file that is replaced, as every save of
+            Pawl does, is fine; a checkpoint that retention with ``recycle``
+            dropped is not), and a disk that fails kills by SIGBUS.
 
     Raises:
         UntrustedError: the file needs a class that is not trusted.
         FormatError, CorruptError: the file is not whole or not sound.
         NotFoundError, AccessError, Error: it cannot be read.
+        NotSupportedError: `mmap` of a file in torch's legacy format.
 
-    Every byte that is returned was checked.  Blocks on the disk without holding
+    Every byte that is returned was checked, but with `mmap`.  Blocks on the disk without holding
     the GIL.  Any thread may call this.
     """
-    loader = Loader(map_location, trust, unknown)
+    loader = Loader(map_location, trust, unknown, mmap)
     return guarded_load(_pawl.load, path, loader)
 
 

@@ -623,7 +623,8 @@ int pawl_engine_load(struct pawl_state **out, struct pawl_engine *engine,
 {
     char *absolute = NULL;
     struct pawl_state *state = NULL;
-    if ((flags & ~(unsigned)(PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY)) != 0) {
+    if ((flags &
+         ~(unsigned)(PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY | PAWL_LOAD_MAP)) != 0) {
         return pawl_fail(err, PAWL_EINVAL, 0, "unknown flags 0x%x for load",
                          flags);
     }

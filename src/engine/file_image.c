@@ -85,6 +85,27 @@ static int new_image(struct pawl_file_image **out, uint64_t size_bytes,
     return 0;
 }
 
+int pawl_file_image_map(struct pawl_file_image **out,
+                        struct pawl_object_handle *object, uint64_t size_bytes,
+                        struct pawl_error *err)
+{
+    struct pawl_file_image *image = calloc(1, sizeof(*image));
+    void *data = NULL;
+    if (image == NULL || !pawl_to_size(size_bytes, &image->size_bytes)) {
+        free(image);
+        return pawl_fail_nomem(err);
+    }
+    int rc = pawl_object_map(object, image->size_bytes, &data, err);
+    if (rc < 0) {
+        free(image);
+        return rc;
+    }
+    atomic_init(&image->references, 1);
+    image->data = data;
+    *out = image;
+    return 0;
+}
+
 struct pawl_file_image *pawl_file_image_ref(struct pawl_file_image *image)
 {
     if (image != NULL) {

@@ -39,6 +39,13 @@ int pawl_file_image_copy(struct pawl_file_image **out,
                          const struct pawl_image_options *options,
                          struct pawl_error *err);
 
+/* A private mapping of an object's file instead of a copy: nothing is read
+ * before it is touched, and pawl_file_image_crc means nothing.  PAWL_ENOTSUP:
+ * the store has no files. */
+int pawl_file_image_map(struct pawl_file_image **out,
+                        struct pawl_object_handle *object, uint64_t size_bytes,
+                        struct pawl_error *err);
+
 /* Reads all of an object and keeps nothing but the zip CRC-32 of its bytes. */
 int pawl_file_image_scan(uint32_t *crc, struct pawl_object_handle *object,
                          uint64_t size_bytes,

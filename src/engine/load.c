@@ -7,6 +7,7 @@
 #include "engine/object.h"
 #include "engine/verify.h"
 #include "format/format_torch.h"
+#include "format/format_torch_legacy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -87,10 +88,11 @@ static int find_entry(const struct pawl_manifest_file **entry,
 
 /* ---- the file ----------------------------------------------------------- */
 
-/* A load that is not lazy reads all of a file. */
+/* A load that is not lazy reads all of a file, unless it maps it. */
 static bool reads_image(const struct pawl_loading *how)
 {
-    return how->images != NULL && (how->flags & PAWL_LOAD_LAZY) == 0;
+    return how->images != NULL &&
+           (how->flags & (PAWL_LOAD_LAZY | PAWL_LOAD_MAP)) == 0;
 }
 
 static int open_at(struct pawl_state_file **out, const struct pawl_loading *how,
@@ -161,7 +163,7 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
     struct pawl_manifest manifest = {0};
     const struct pawl_manifest_file *expected = how->expected;
     bool has_sums = format == &pawl_format_torch;
-    bool is_lazy = (how->flags & PAWL_LOAD_LAZY) != 0 &&
+    bool is_lazy = (how->flags & (PAWL_LOAD_LAZY | PAWL_LOAD_MAP)) != 0 &&
                    (how->flags & PAWL_LOAD_VERIFY) == 0;
     bool read_all = !how->is_proven && (!is_lazy || !has_sums);
     int rc = 0;
@@ -178,6 +180,33 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
         rc = pawl_verify_file(*file, expected, read_all, how->block_bytes, err);
     }
     pawl_manifest_fini(&manifest);
+    return rc;
+}
+
+/* Puts a mapping in place of the open file. */
+static int become_mapping(struct pawl_state_file **file,
+                          const struct pawl_loading *how,
+                          const struct pawl_format_ops *format,
+                          struct pawl_error *err)
+{
+    struct pawl_file_image *image = NULL;
+    if (format == &pawl_format_torch_legacy) {
+        return pawl_fail(err, PAWL_ENOTSUP, 0,
+                         "cannot map '%s': torch's legacy format, which no "
+                         "tensor can be a view of",
+                         (*file)->name);
+    }
+    int rc = pawl_file_image_map(&image, &(*file)->object,
+                                 (*file)->source.size_bytes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    pawl_state_file_close(*file);
+    *file = NULL;
+    rc = pawl_state_file_of_image(file, how->path, image, true, err);
+    if (rc == 0) {
+        (*file)->source.is_mapped = true;
+    }
     return rc;
 }
 
@@ -223,6 +252,9 @@ static int open_verified(struct pawl_state_file **file,
     }
     if (rc == 0 && *format == NULL) {
         rc = unknown_format(*file, err);
+    }
+    if (rc == 0 && (how->flags & PAWL_LOAD_MAP) != 0) {
+        rc = become_mapping(file, how, *format, err);
     }
     return rc;
 }

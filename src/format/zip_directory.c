@@ -217,10 +217,10 @@ static int apply_zip64_extra(struct pawl_zip_record *record,
     return 0;
 }
 
-static int check_method(const struct pawl_zip_record *record, uint16_t flags,
+static int check_method(const struct pawl_zip_record *record,
                         struct pawl_error *err)
 {
-    if ((flags & ZIP_FLAGS_REFUSED) != 0) {
+    if ((record->flags & ZIP_FLAGS_REFUSED) != 0) {
         return pawl_fail(err, PAWL_ENOTSUP, 0, "the record is encrypted");
     }
     uint64_t most;
@@ -248,6 +248,7 @@ static int parse_fields(struct pawl_zip_record *record, const uint8_t *entry,
                         struct pawl_error *err)
 {
     size_t name_len = get_le16(entry + 28);
+    record->flags = get_le16(entry + 8);
     record->method = get_le16(entry + 10);
     record->crc32 = get_le32(entry + 16);
     record->stored_bytes = get_le32(entry + 20);
@@ -261,7 +262,7 @@ static int parse_fields(struct pawl_zip_record *record, const uint8_t *entry,
     if (get_le16(entry + 34) > 1) {
         return pawl_fail(err, PAWL_ENOTSUP, 0, "a record on another disk");
     }
-    return check_method(record, get_le16(entry + 8), err);
+    return check_method(record, err);
 }
 
 /* "PREFIX/" of the first entry, with which all others must begin. */

@@ -20,6 +20,9 @@ enum {
  * patch data, strongly encrypted, masked header. */
 #define ZIP_FLAGS_REFUSED (0x0001u | 0x0020u | 0x0040u | 0x2000u)
 
+/* A data descriptor follows the content. */
+#define ZIP_FLAG_DESCRIPTOR 0x0008u
+
 struct pawl_zip_reader {
     struct pawl_source source; /* its name is ours */
     uint8_t *directory;        /* as in the file; record names point into it */

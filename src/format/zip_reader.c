@@ -14,7 +14,12 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-enum { PIECE_BYTES = 1 << 20, SCRATCH_BYTES = 1 << 16 };
+enum {
+    PIECE_BYTES = 1 << 20,
+    SCRATCH_BYTES = 1 << 16,
+    TORCH_ALIGNMENT = 64,
+    TORCH_EXTRA_MAX = 32 /* of a local header, without padding */
+};
 
 /* The part of a record that the caller wants. */
 struct wanted {
@@ -370,6 +375,30 @@ static int check_in_place(const struct pawl_zip_reader *reader,
     return check_crc(reader, record, crc, err);
 }
 
+/* Tells from the directory alone where torch put the content: aligned, behind
+ * the local header, and with its descriptor up to what follows.  A page of the
+ * file for each header is what opening a large file would cost otherwise. */
+static bool foresee(const struct pawl_zip_reader *reader,
+                    const struct pawl_zip_record *record, uint64_t *offset)
+{
+    static const uint64_t descriptors[] = {16, 24}; /* plain, zip64 */
+    uint64_t first = record->header_offset + ZIP_LOCAL_SIZE +
+                     reader->prefix_len + record->name_len;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t rest = record->stored_bytes + descriptors[i];
+        if ((record->flags & ZIP_FLAG_DESCRIPTOR) == 0 ||
+            rest > record->end_limit - first) {
+            return false;
+        }
+        *offset = record->end_limit - rest;
+        if (*offset % TORCH_ALIGNMENT == 0 &&
+            *offset - first < TORCH_ALIGNMENT + TORCH_EXTRA_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int pawl_zip_map(const struct pawl_zip_reader *reader,
                  const struct pawl_zip_record *record, void **out,
                  struct pawl_error *err)
@@ -379,7 +408,9 @@ int pawl_zip_map(const struct pawl_zip_reader *reader,
     if (reader->source.memory == NULL || record->method != ZIP_STORED) {
         return 0;
     }
-    int rc = locate(reader, record, &offset, err);
+    bool is_foreseen =
+        reader->source.is_mapped && foresee(reader, record, &offset);
+    int rc = is_foreseen ? 0 : locate(reader, record, &offset, err);
     if (rc == 0) {
         rc = check_in_place(reader, record, offset, err);
     }

@@ -40,6 +40,7 @@ struct pawl_zip_record {
     uint64_t end_limit; /* where the next structure of the file begins */
     uint32_t crc32;     /* of the content */
     uint16_t method;    /* 0 stored, 8 deflated */
+    uint16_t flags;     /* the directory's */
 };
 
 /* Opens the zip file `source`, which is copied, and must stay readable until
@@ -79,7 +80,9 @@ int pawl_zip_read(const struct pawl_zip_reader *reader,
                   void *dst, size_t len, struct pawl_error *err);
 
 /* Where the content lies if the source is in memory and the record stored, as
- * it is; else NULL.  Verified, unless the source is proven as a whole. */
+ * it is; else NULL.  Verified, unless the source is proven as a whole, or
+ * mapped: then not even the local header is looked at where the directory
+ * tells enough. */
 int pawl_zip_map(const struct pawl_zip_reader *reader,
                  const struct pawl_zip_record *record, void **out,
                  struct pawl_error *err);

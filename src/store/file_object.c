@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 static const size_t ALIGNMENT = 4096; /* enough for every known device */
 
@@ -96,6 +97,18 @@ int pawl_file_object_read(struct pawl_file_object *object, uint64_t offset,
     return pawl_io_read_full(object->io, object->fd,
                              (unsigned char *)dst + direct, len_bytes - direct,
                              offset + direct);
+}
+
+int pawl_file_object_map(const struct pawl_file_object *object,
+                         size_t size_bytes, void **out)
+{
+    void *at = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_NORESERVE, object->fd, 0);
+    if (at == MAP_FAILED) {
+        return -errno;
+    }
+    *out = at;
+    return 0;
 }
 
 static void note_end(struct pawl_file_object *object, uint64_t end)

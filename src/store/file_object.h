@@ -41,6 +41,10 @@ int pawl_file_object_reserve(struct pawl_file_object *object,
 
 int pawl_file_object_read(struct pawl_file_object *object, uint64_t offset,
                           void *dst, size_t len_bytes);
+/* Maps its first bytes for the caller alone: writable, and nothing that is
+ * written reaches the file.  Outlives the object; unmapped by munmap. */
+int pawl_file_object_map(const struct pawl_file_object *object,
+                         size_t size_bytes, void **out);
 int pawl_file_object_write(struct pawl_file_object *object, uint64_t offset,
                            const void *src, size_t len_bytes);
 

@@ -8,6 +8,8 @@
 #ifndef PAWL_STORE_STORE_H
 #define PAWL_STORE_STORE_H
 
+#include "base/error.h"
+
 #include <pawl/plugin.h>
 
 struct pawl_store {
@@ -51,6 +53,19 @@ static inline int pawl_object_write(struct pawl_object_handle *object,
                                     size_t len_bytes, struct pawl_error *err)
 {
     return object->ops->write(object->impl, offset, src, len_bytes, err);
+}
+
+/* PAWL_ENOTSUP from a store that cannot. */
+static inline int pawl_object_map(struct pawl_object_handle *object,
+                                  size_t size_bytes, void **out,
+                                  struct pawl_error *err)
+{
+    const struct pawl_store_ops *ops = object->ops;
+    if (ops->struct_size < sizeof(*ops) || ops->map == NULL) {
+        return pawl_fail(err, PAWL_ENOTSUP, 0,
+                         "store '%s' cannot map its objects", ops->name);
+    }
+    return ops->map(object->impl, size_bytes, out, err);
 }
 
 /* No-op on a handle that is not open. */

@@ -187,6 +187,14 @@ static int file_read(void *impl, uint64_t offset, void *dst, size_t len_bytes,
     return rc < 0 ? fail_object(err, rc, "read", object) : 0;
 }
 
+static int file_map(void *impl, size_t size_bytes, void **out,
+                    struct pawl_error *err)
+{
+    struct file_object *object = impl;
+    int rc = pawl_file_object_map(&object->file, size_bytes, out);
+    return rc < 0 ? fail_object(err, rc, "map", object) : 0;
+}
+
 static int file_write(void *impl, uint64_t offset, const void *src,
                       size_t len_bytes, struct pawl_error *err)
 {
@@ -357,4 +365,5 @@ const struct pawl_store_ops pawl_store_file = {
     .rename = file_rename,
     .remove = file_remove,
     .sync = file_sync,
+    .map = file_map,
 };
