@@ -92,8 +92,9 @@ struct pawl_source {
     /* The whole was compared with its checksum: `memory` need not be verified
      * piece by piece. */
     bool is_proven;
-    /* `memory` is a mapping of the file, and need not be verified: as little of
-     * it is to be touched as may be. */
+    /* `memory` is a mapping of the file, and need not be verified: none of it
+     * is to be touched before it is used; what a format needs it gets by
+     * `read`. */
     bool is_mapped;
 };
 

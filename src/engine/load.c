@@ -183,31 +183,17 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
     return rc;
 }
 
-/* Puts a mapping in place of the open file. */
-static int become_mapping(struct pawl_state_file **file,
-                          const struct pawl_loading *how,
-                          const struct pawl_format_ops *format,
-                          struct pawl_error *err)
+static int map_file(struct pawl_state_file *file,
+                    const struct pawl_format_ops *format,
+                    struct pawl_error *err)
 {
-    struct pawl_file_image *image = NULL;
     if (format == &pawl_format_torch_legacy) {
         return pawl_fail(err, PAWL_ENOTSUP, 0,
                          "cannot map '%s': torch's legacy format, which no "
                          "tensor can be a view of",
-                         (*file)->name);
+                         file->name);
     }
-    int rc = pawl_file_image_map(&image, &(*file)->object,
-                                 (*file)->source.size_bytes, err);
-    if (rc < 0) {
-        return rc;
-    }
-    pawl_state_file_close(*file);
-    *file = NULL;
-    rc = pawl_state_file_of_image(file, how->path, image, true, err);
-    if (rc == 0) {
-        (*file)->source.is_mapped = true;
-    }
-    return rc;
+    return pawl_state_file_map(file, err);
 }
 
 static int unknown_format(const struct pawl_state_file *file,
@@ -254,7 +240,7 @@ static int open_verified(struct pawl_state_file **file,
         rc = unknown_format(*file, err);
     }
     if (rc == 0 && (how->flags & PAWL_LOAD_MAP) != 0) {
-        rc = become_mapping(file, how, *format, err);
+        rc = map_file(*file, *format, err);
     }
     return rc;
 }
@@ -278,6 +264,10 @@ int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
     if (rc < 0) {
         pawl_state_free(state);
         return rc;
+    }
+    if (how->flags == PAWL_LOAD_MAP) {
+        pawl_state_file_leave(
+            file); /* the state has it, but needs it no more */
     }
     *size_out = size;
     *out = state;

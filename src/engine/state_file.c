@@ -23,10 +23,28 @@ void pawl_formats_init(struct pawl_formats *formats,
     formats->list[formats->count++] = &pawl_format_torch_legacy;
 }
 
+/* Formats ask for what lies in the file only. */
+static int read_image(void *ctx, uint64_t offset, void *dst, size_t len_bytes,
+                      struct pawl_error *err)
+{
+    const struct pawl_state_file *file = ctx;
+    if (offset > file->source.size_bytes ||
+        len_bytes > file->source.size_bytes - offset) {
+        return pawl_fail(err, PAWL_EFORMAT, 0, "'%s' is cut short", file->name);
+    }
+    if (len_bytes > 0) {
+        memcpy(dst, (const char *)file->source.memory + offset, len_bytes);
+    }
+    return 0;
+}
+
 static int read_object(void *ctx, uint64_t offset, void *dst, size_t len_bytes,
                        struct pawl_error *err)
 {
     struct pawl_state_file *file = ctx;
+    if (file->object.impl == NULL) {
+        return read_image(ctx, offset, dst, len_bytes, err);
+    }
     return pawl_object_read(&file->object, offset, dst, len_bytes, err);
 }
 
@@ -57,21 +75,6 @@ int pawl_state_file_open(struct pawl_state_file **out, struct pawl_place *place,
                                         .size_bytes = size,
                                         .name = file->name};
     *out = file;
-    return 0;
-}
-
-/* Formats ask for what lies in the file only. */
-static int read_image(void *ctx, uint64_t offset, void *dst, size_t len_bytes,
-                      struct pawl_error *err)
-{
-    const struct pawl_state_file *file = ctx;
-    if (offset > file->source.size_bytes ||
-        len_bytes > file->source.size_bytes - offset) {
-        return pawl_fail(err, PAWL_EFORMAT, 0, "'%s' is cut short", file->name);
-    }
-    if (len_bytes > 0) {
-        memcpy(dst, (const char *)file->source.memory + offset, len_bytes);
-    }
     return 0;
 }
 
@@ -107,15 +110,33 @@ int pawl_state_file_of_image(struct pawl_state_file **out, const char *path,
     return 0;
 }
 
+int pawl_state_file_map(struct pawl_state_file *file, struct pawl_error *err)
+{
+    int rc = pawl_file_image_map(&file->image, &file->object,
+                                 file->source.size_bytes, err);
+    if (rc == 0) {
+        file->source.memory = pawl_file_image_data(file->image);
+        file->source.is_proven = true; /* or rather, not to be proven */
+        file->source.is_mapped = true;
+    }
+    return rc;
+}
+
+void pawl_state_file_leave(struct pawl_state_file *file)
+{
+    pawl_object_close(&file->object, false, NULL);
+    pawl_store_fini(&file->store);
+    pawl_place_unref(file->place);
+    file->place = NULL;
+}
+
 void pawl_state_file_close(struct pawl_state_file *file)
 {
     if (file == NULL) {
         return;
     }
     pawl_file_image_unref(file->image);
-    pawl_object_close(&file->object, false, NULL);
-    pawl_store_fini(&file->store);
-    pawl_place_unref(file->place);
+    pawl_state_file_leave(file);
     free(file->name);
     free(file);
 }

@@ -30,7 +30,7 @@ struct pawl_state_file {
     struct pawl_place *place; /* a reference */
     struct pawl_store store;
     struct pawl_object_handle object;
-    struct pawl_file_image *image; /* instead of all these, or NULL */
+    struct pawl_file_image *image; /* instead of all these, or beside them */
     struct pawl_source source;     /* reads the object, or the image */
     char *name;                    /* owned; for messages */
 };
@@ -47,6 +47,14 @@ int pawl_state_file_open(struct pawl_state_file **out, struct pawl_place *place,
 int pawl_state_file_of_image(struct pawl_state_file **out, const char *path,
                              struct pawl_file_image *image, bool is_proven,
                              struct pawl_error *err);
+/* Maps an open file: storages can lie in the mapping.  What is read is still
+ * read from the file, since a fault in a mapping makes the system read far
+ * ahead.  PAWL_ENOTSUP, PAWL_ENOMEM. */
+int pawl_state_file_map(struct pawl_state_file *file, struct pawl_error *err);
+/* Closes what is open of a mapped file; the mapping remains, and is what reads
+ * come from. */
+void pawl_state_file_leave(struct pawl_state_file *file);
+
 /* NULL is fine. */
 void pawl_state_file_close(struct pawl_state_file *file);
 

@@ -58,7 +58,7 @@ int pawl_zip_fetch(const struct pawl_zip_reader *reader, uint64_t offset,
     if (offset > source->size_bytes || len > source->size_bytes - offset) {
         return pawl_fail(err, PAWL_EFORMAT, 0, "the file is cut short");
     }
-    if (source->memory != NULL && len > 0) {
+    if (source->memory != NULL && !source->is_mapped && len > 0) {
         memcpy(dst, (const uint8_t *)source->memory + offset, len);
         return 0;
     }

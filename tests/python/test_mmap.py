@@ -148,8 +148,8 @@ def test_payload_is_not_touched(how: dict[str, Any], tmp_path: pathlib.Path) -> 
         pytest.skip("the page cache keeps the file")
     loaded = pawl.load(path, **how)
     assert len(loaded) == 8
-    # The system reads ahead, at both ends of the file.
-    assert _cached(path) < path.stat().st_size // 4
+    # Both ends of the file, and what the system reads ahead there.
+    assert _cached(path) < path.stat().st_size // 20
 
 
 def _cached(path: pathlib.Path) -> int:
