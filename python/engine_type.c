@@ -244,7 +244,7 @@ static PyObject *engine_makedirs(PyObject *self, PyObject *args)
 }
 
 static PyObject *save_walked(PyObject *self, struct pawl_engine *engine,
-                             PyObject *root, PyObject *describe, PyObject *path)
+                             PyObject *root, PyObject *session, PyObject *path)
 {
     struct pawl_error err = {0, 0, ""};
     PyObject *result = NULL;
@@ -253,7 +253,7 @@ static PyObject *save_walked(PyObject *self, struct pawl_engine *engine,
         cast(self)->active--;
         return PyErr_NoMemory();
     }
-    if (walk_object(&kept->walk, root, describe) == 0) {
+    if (walk_object(&kept->walk, root, session) == 0) {
         int rc = 0;
         Py_BEGIN_ALLOW_THREADS;
         rc = pawl_engine_save(engine, kept->walk.state, PyBytes_AS_STRING(path),
@@ -277,14 +277,14 @@ static PyObject *engine_save(PyObject *self, PyObject *args)
 {
     PyObject *root = NULL;
     PyObject *path = NULL;
-    PyObject *describe = NULL;
+    PyObject *session = NULL;
     if (!PyArg_ParseTuple(args, "OO&O:save", &root, PyUnicode_FSConverter,
-                          &path, &describe)) {
+                          &path, &session)) {
         return NULL;
     }
     struct pawl_engine *engine = enter(self);
     PyObject *result =
-        engine == NULL ? NULL : save_walked(self, engine, root, describe, path);
+        engine == NULL ? NULL : save_walked(self, engine, root, session, path);
     Py_DECREF(path);
     return result;
 }
@@ -465,7 +465,7 @@ static PyObject *engine_status(PyObject *self, PyObject *unused)
 static PyMethodDef engine_methods[] = {
     {"create", engine_create, METH_VARARGS, "create(save_dir, tag)"},
     {"makedirs", engine_makedirs, METH_VARARGS, "makedirs(path, exist_ok)"},
-    {"save", engine_save, METH_VARARGS, "save(obj, path, describe)"},
+    {"save", engine_save, METH_VARARGS, "save(obj, path, session)"},
     {"commit", engine_commit, METH_VARARGS, "commit(tag)"},
     {"abort", engine_abort, METH_VARARGS, "abort(tag)"},
     {"open", engine_open, METH_VARARGS, "open(load_dir, tag)"},

@@ -20,16 +20,16 @@ static PyObject *module_save(PyObject *module, PyObject *args)
 {
     PyObject *root = NULL;
     PyObject *path = NULL;
-    PyObject *describe = NULL;
+    PyObject *session = NULL;
     struct walk walk;
     struct pawl_error err = {0, 0, ""};
     int rc = -1;
     (void)module;
     if (!PyArg_ParseTuple(args, "OO&O:save", &root, PyUnicode_FSConverter,
-                          &path, &describe)) {
+                          &path, &session)) {
         return NULL;
     }
-    if (walk_object(&walk, root, describe) == 0) {
+    if (walk_object(&walk, root, session) == 0) {
         Py_BEGIN_ALLOW_THREADS;
         rc = pawl_save(walk.state, PyBytes_AS_STRING(path), &err);
         Py_END_ALLOW_THREADS;
@@ -72,7 +72,7 @@ static PyObject *module_load(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef module_methods[] = {
-    {"save", module_save, METH_VARARGS, "save(obj, path, describe)"},
+    {"save", module_save, METH_VARARGS, "save(obj, path, session)"},
     {"load", module_load, METH_VARARGS, "load(path, loader)"},
     {NULL, NULL, 0, NULL},
 };

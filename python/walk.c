@@ -360,17 +360,23 @@ struct pawl_value *walk_value(struct walk *walk, PyObject *obj)
     return value;
 }
 
-int walk_object(struct walk *walk, PyObject *root, PyObject *describe)
+int walk_object(struct walk *walk, PyObject *root, PyObject *session)
 {
-    *walk = (struct walk){.state = pawl_state_new(), .describe = describe};
+    *walk = (struct walk){.state = pawl_state_new()};
     if (walk->state == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    struct pawl_value *value = walk_value(walk, root);
-    if (value == NULL) {
+    walk->describe = PyObject_GetAttrString(session, "describe");
+    struct pawl_value *value =
+        walk->describe == NULL ? NULL : walk_value(walk, root);
+    Py_CLEAR(walk->describe);
+    PyObject *done =
+        value == NULL ? NULL : PyObject_CallMethod(session, "finish", NULL);
+    if (done == NULL) {
         return -1;
     }
+    Py_DECREF(done);
     pawl_state_set_root(walk->state, value);
     return 0;
 }

@@ -34,7 +34,7 @@ enum walk_tag {
 
 struct walk {
     struct pawl_state *state; /* owned */
-    PyObject *describe;       /* borrowed */
+    PyObject *describe;       /* during the walk */
     struct object_map values; /* object -> pawl_value */
     /* torch's storages: by identity and dtype -> pawl_storage; by address ->
      * what they were first seen as. */
@@ -43,8 +43,10 @@ struct walk {
     struct torch_parts torch;
 };
 
-/* Walks `root`.  0, or -1 with an exception set; fini in both cases. */
-int walk_object(struct walk *walk, PyObject *root, PyObject *describe);
+/* Walks `root`, and has `session` (pawl.pickling.Session) finish what it began
+ * when it described: only then are all bytes in memory.  0, or -1 with an
+ * exception set; fini in both cases. */
+int walk_object(struct walk *walk, PyObject *root, PyObject *session);
 void walk_fini(struct walk *walk);
 
 /* ---- between walk.c and described.c ------------------------------------ */

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Optional, Union
 
 from . import _pawl
+from .devices import Staging
 from .errors import ConfigError, InvalidError
 from .loading import Loader, MapLocation
 from .pickling import Session
@@ -152,6 +153,8 @@ class CheckpointEngine:
     Leave it by `shutdown`, or use it as a context manager.
     """
 
+    _staging: Optional[Staging] = None  # made by the first save
+
     def __init__(
         self,
         config_params: Union[None, str, Mapping[str, Any]] = None,
@@ -193,6 +196,8 @@ class CheckpointEngine:
         """
         with self._lock:
             self._engine.free()
+            if self._staging is not None:
+                self._staging.close()
             self._finalizer.detach()
             _engines.discard(self)
 
@@ -230,7 +235,8 @@ class CheckpointEngine:
 
         With ``"snapshot": "lazy"`` in the config it returns before they are
         copied, and they must not be changed before `fence` returned: see
-        `pawl.fence_before`.
+        `pawl.fence_before`.  Tensors on an accelerator are copied in any case:
+        see docs/performance.md, Device tensors.
 
         Args:
             state_dict: as for `pawl.save`.
@@ -241,9 +247,11 @@ class CheckpointEngine:
             InvalidError: the path is outside the open checkpoint.
             Error: as for `pawl.save`.
         """
-        session = Session(self._trust)
         with self._lock:
-            self._engine.save(state_dict, path, session.describe)
+            if self._staging is None:
+                self._staging = Staging()
+            session = Session(self._trust, self._staging)
+            self._engine.save(state_dict, path, session)
         session.warn(os.fsdecode(path))
 
     def commit(self, tag: str) -> bool:

@@ -29,6 +29,7 @@ from typing import Any, Optional
 
 from . import _pawl
 from . import trust as _trust
+from .devices import Lease, Staging
 from .errors import InvalidError, NotSupportedError, UntrustedWarning
 
 _PROTOCOL = 2
@@ -42,12 +43,20 @@ class Session:
 
     Args:
         trust: names whose use needs no warning.
+        staging: for bytes on accelerators; None: of this session's own.
     """
 
-    def __init__(self, trust: Iterable[_trust.Trusted] = ()) -> None:
+    def __init__(
+        self,
+        trust: Iterable[_trust.Trusted] = (),
+        staging: Optional[Staging] = None,
+    ) -> None:
         self._trust = _trust.Trust(trust)
         self._names: dict[str, None] = {}  # used by the objects, in order
-        self._copies: dict[tuple[int, str], Any] = {}  # storages on the CPU
+        # torch's identity of a storage -> its bytes on the CPU, their keeper
+        self._copies: dict[int, tuple[int, Any]] = {}
+        self._staging = staging
+        self._lease: Optional[Lease] = None
         self._torch: Any = sys.modules.get("torch")  # no torch: no tensors
 
     def describe(self, obj: Any) -> tuple[Any, ...]:
@@ -69,6 +78,12 @@ class Session:
             elif torch.is_storage(obj):
                 return _pawl.STORAGE, self._storage(obj, _UNTYPED)
         return self._reduce(obj)
+
+    def finish(self) -> None:
+        """Waits until all bytes are where `describe` said that they are; called
+        when everything was described."""
+        if self._lease is not None:
+            self._lease.wait()
 
     def warn(self, path: Any) -> None:
         """Warns of what a load will refuse without trust.
@@ -99,22 +114,33 @@ class Session:
             dtype: what the file will say that it holds.
         """
         on_meta = untyped.device.type == "meta"
-        key = (untyped._cdata, dtype)
-        on_cpu = self._copies.get(key)
-        if on_cpu is None:
-            on_cpu = untyped if untyped.device.type == "cpu" else untyped.cpu()
-            self._copies[key] = on_cpu
+        copy = self._copies.get(untyped._cdata)
+        if copy is None:
+            copy = self._copies[untyped._cdata] = self._copy(untyped)
+        address, keeper = copy
         nbytes = untyped.nbytes()
         return (
             dtype,
             self._torch.serialization.location_tag(untyped),
             untyped._cdata,
             0 if on_meta else untyped.data_ptr(),
-            on_cpu.data_ptr() if nbytes else 0,
+            address if nbytes else 0,
             nbytes,
             # `untyped` stays alive too: its _cdata is the identity.
-            (untyped, on_cpu),
+            (untyped, keeper),
         )
+
+    def _copy(self, untyped: Any) -> tuple[int, Any]:
+        """Where the bytes of a storage will be on the CPU, and what keeps them."""
+        if untyped.device.type != "meta" and untyped.nbytes() > 0:
+            if self._lease is None:
+                self._staging = self._staging or Staging()
+                self._lease = Lease(self._staging)
+            staged = self._lease.copy(untyped)
+            if staged is not None:
+                return staged.data_ptr(), self._lease
+        on_cpu = untyped if untyped.device.type == "cpu" else untyped.cpu()
+        return on_cpu.data_ptr() if untyped.nbytes() else 0, on_cpu
 
     def _typed_storage(self, typed: Any) -> tuple[Any, ...]:
         name = _dtype_name(typed.dtype)

@@ -35,7 +35,7 @@ def save(obj: Any, path: Path, *, trust: Iterable[Trusted] = ()) -> None:
     Blocks on the disk without holding the GIL.  Any thread may call this.
     """
     session = Session(trust)
-    _pawl.save(obj, path, session.describe)
+    _pawl.save(obj, path, session)
     session.warn(os.fsdecode(path))
 
 
