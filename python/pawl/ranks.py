@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranks: how the processes of one training run tell one another of checkpoints.
+
+    comm = pawl.ranks.from_torch_distributed()  # None, if there is one process
+    engine = pawl.CheckpointEngine(config, comm=comm)
+
+A comm has `rank`, `size` and `exchange`: see `Comm`.  The one here, `StoreComm`,
+talks over a store of torch.distributed that is its own, so that it may wait in
+the background while the training's groups work on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import weakref
+from datetime import timedelta
+from typing import Any, Optional, Protocol
+
+from .errors import Error, TimeoutError
+
+#: Seconds for the ranks to find one another, and for the last to leave.
+_MEET = 120.0
+_LEAVE = 10.0
+#: Seconds between two looks for the others: the first, and the longest.
+_SHORT = 0.0002
+_LONG = 0.02
+
+
+class RankTimeoutError(TimeoutError):
+    """A rank did not come in time.
+
+    Attributes:
+        rank: the first one that is missing; None if that is not known.
+    """
+
+    rank: Optional[int] = None
+
+
+class Comm(Protocol):
+    """What `CheckpointEngine` takes as `comm`."""
+
+    rank: int
+    size: int
+
+    def exchange(self, key: str, data: bytes, timeout: float) -> list[bytes]:
+        """Gives `data` to all ranks, and takes what each gave under `key`.
+
+        Each rank uses a key once.  Called by several threads at once, for
+        different keys, in any order; they must not wait for one another.
+
+        Args:
+            key: printable ASCII, up to 400 bytes.
+            data: up to some megabytes.
+            timeout: in seconds; 0: gives, waits for nobody, returns [].
+
+        Raises:
+            TimeoutError: a rank did not come; attribute `rank` tells which.
+            Exception: the connection failed.
+        """
+        ...
+
+
+def _leave(store: Any, prefix: str, rank: int, size: int) -> None:
+    """Rank 0 has the store, so it goes last, if the others are well."""
+    key = f"{prefix}/left"
+    try:
+        store.add(key, 1)
+        end = time.monotonic() + _LEAVE
+        while rank == 0 and store.add(key, 0) < size and time.monotonic() < end:
+            time.sleep(_LONG)
+    except RuntimeError:
+        pass  # the store is gone already
+
+
+class StoreComm:
+    """Ranks that talk over a torch.distributed.Store.
+
+    Args:
+        store: a TCPStore or FileStore that all of them have, and that nobody
+            else uses for keys below `prefix`.
+        rank: of this process.
+        size: how many ranks there are.
+        prefix: what keys begin with; another one for each comm of a store.
+
+    A key is deleted when all ranks took what it had.  Rank 0 waits for the
+    others when it ends, some seconds at most, since its process mostly has the
+    store.
+    """
+
+    def __init__(self, store: Any, rank: int, size: int, prefix: str = "pawl") -> None:
+        if not 0 <= rank < size:
+            raise ValueError(f"rank {rank} of {size} cannot be")
+        self.rank = rank
+        self.size = size
+        self._store = store
+        self._prefix = prefix
+        self._finalizer = weakref.finalize(self, _leave, store, prefix, rank, size)
+
+    def exchange(self, key: str, data: bytes, timeout: float) -> list[bytes]:
+        """See `Comm`."""
+        base = f"{self._prefix}/{key}"
+        keys = [f"{base}/{rank}" for rank in range(self.size)]
+        try:
+            self._store.set(keys[self.rank], data)
+            parts: list[bytes] = []
+            if timeout > 0:
+                self._await(keys, key, timeout)
+                parts = [bytes(part) for part in self._store.multi_get(keys)]
+            self._forget(base, keys)
+        except RuntimeError as exc:  # torch's DistNetworkError and the like
+            if isinstance(exc, Error):
+                raise
+            raise Error(f"cannot exchange '{key}' with the other ranks: {exc}") from exc
+        return parts
+
+    def close(self) -> None:
+        """Ends it; rank 0 waits for the others to do so too."""
+        self._finalizer()
+
+    def _await(self, keys: list[str], key: str, timeout: float) -> None:
+        """Looks again and again: a store that waits lets no other thread in."""
+        end = time.monotonic() + timeout
+        pause = _SHORT
+        while not self._store.check(keys):
+            left = end - time.monotonic()
+            if left <= 0:
+                self._complain(keys, key, timeout)
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONG)
+
+    def _complain(self, keys: list[str], key: str, timeout: float) -> None:
+        """Raises, unless the last rank came just now."""
+        for rank, each in enumerate(keys):
+            if not self._store.check([each]):
+                exc = RankTimeoutError(
+                    f"rank {rank} did not come within {timeout:g} s to '{key}'"
+                )
+                exc.rank = rank
+                raise exc
+
+    def _forget(self, base: str, keys: list[str]) -> None:
+        """Deletes what was exchanged, if this rank was the last to take it."""
+        if self._store.add(f"{base}/taken", 1) == self.size:
+            for each in [*keys, f"{base}/taken"]:
+                self._store.delete_key(each)
+
+
+def from_torch_distributed(host: Optional[str] = None) -> Optional[StoreComm]:
+    """A comm of all processes of torch.distributed, over a TCPStore of its own.
+
+    All ranks call it at the same time: it uses a gloo group, for a moment.
+
+    Args:
+        host: what the others reach rank 0 by; None: MASTER_ADDR of the
+            environment, or the name of rank 0's machine.
+
+    Returns:
+        None when torch.distributed is not initialised or has one process.
+    """
+    import torch.distributed
+
+    dist: Any = torch.distributed
+    if not (dist.is_available() and dist.is_initialized()):
+        return None
+    rank, size = dist.get_rank(), dist.get_world_size()
+    if size == 1:
+        return None
+    timeout = timedelta(seconds=_MEET)
+    where: list[Any] = [None, None]
+    store: Any = None
+    if rank == 0:
+        where[0] = host or os.environ.get("MASTER_ADDR") or socket.gethostname()
+        store = dist.TCPStore(
+            where[0], 0, None, True, timeout=timeout, wait_for_workers=False
+        )
+        where[1] = store.port
+    group = dist.new_group(backend="gloo", timeout=timeout)
+    dist.broadcast_object_list(where, src=0, group=group)
+    dist.destroy_process_group(group)
+    if rank != 0:
+        store = dist.TCPStore(where[0], where[1], None, False, timeout=timeout)
+    return StoreComm(store, rank, size)

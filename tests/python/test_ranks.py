@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranks talk: processes and threads exchange, time out, and name who is missing."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch.distributed as dist
+
+import pawl
+import pawl.ranks
+
+# Made by each rank with torch.distributed itself, then two exchanges at once.
+MEETING = """
+import sys
+import torch.distributed as dist
+import pawl.ranks
+
+rank, size, meet = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+dist.init_process_group("gloo", rank=rank, world_size=size, init_method=meet)
+comm = pawl.ranks.from_torch_distributed(host="127.0.0.1")
+assert (comm.rank, comm.size) == (rank, size)
+for turn in range(20):
+    parts = comm.exchange(f"turn {turn}", bytes([rank, turn, 0, 255]), 30.0)
+    assert parts == [bytes([r, turn, 0, 255]) for r in range(size)], parts
+print("met")
+"""
+
+
+def clients(size):
+    """One StoreComm for each rank, all in this process."""
+    server = dist.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
+    stores = [server]
+    for _ in range(size - 1):
+        stores.append(dist.TCPStore("127.0.0.1", server.port, None, False))
+    comms = [pawl.ranks.StoreComm(s, r, size) for r, s in enumerate(stores)]
+    return server, comms
+
+
+def leave(comms):
+    for comm in reversed(comms):  # rank 0 waits for the others
+        comm.close()
+
+
+def test_processes_meet(tmp_path):
+    meet = f"file://{tmp_path}/meet"
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", MEETING, str(rank), "3", meet],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(3)
+    ]
+    printed = [rank.communicate(timeout=120)[0] for rank in ranks]
+    assert all(text.endswith("met\n") for text in printed), printed
+
+
+def test_threads_do_not_wait_for_one_another():
+    server, (zero, one) = clients(2)
+    late = []
+    waiting = threading.Thread(
+        target=lambda: late.append(zero.exchange("late", b"0", 30.0))
+    )
+    waiting.start()
+    other = threading.Thread(target=one.exchange, args=("soon", b"1" * 3_000_000, 30.0))
+    other.start()
+    start = time.monotonic()
+    assert zero.exchange("soon", b"", 30.0) == [b"", b"1" * 3_000_000]
+    assert time.monotonic() - start < 10
+    assert late == []
+    other.join()
+    assert one.exchange("late", b"\0\n", 30.0) == [b"0", b"\0\n"]
+    waiting.join()
+    assert late == [[b"0", b"\0\n"]]
+    leave([zero, one])
+
+
+def test_the_missing_rank_is_named():
+    _, comms = clients(3)
+    comms[1].exchange("here", b"1", 0)
+    with pytest.raises(pawl.TimeoutError, match="rank 2 did not come") as caught:
+        comms[0].exchange("here", b"0", 0.2)
+    assert caught.value.rank == 2
+    leave(comms)
+
+
+def test_zero_only_gives():
+    _, (zero, one) = clients(2)
+    assert zero.exchange("given", b"zero", 0) == []
+    assert one.exchange("given", b"one", 30.0) == [b"zero", b"one"]
+    leave([zero, one])
+
+
+def test_what_was_taken_is_deleted():
+    server, (zero, one) = clients(2)
+    before = server.num_keys()
+    for turn in range(10):
+        zero.exchange(str(turn), b"zero", 0)
+        one.exchange(str(turn), b"one", 30.0)
+    assert server.num_keys() == before
+    leave([zero, one])
+
+
+def test_one_process_needs_no_comm():
+    assert pawl.ranks.from_torch_distributed() is None
+
+
+@pytest.mark.parametrize("rank, size", [(-1, 2), (2, 2), (0, 0)])
+def test_ranks_that_cannot_be(rank, size):
+    with pytest.raises(ValueError, match="cannot be"):
+        pawl.ranks.StoreComm(None, rank, size)
