@@ -139,6 +139,53 @@ static void test_lazy_payload_is_verified_when_read(void **state)
     engine_fixture_free(fix);
 }
 
+/* Not even the local header of a record: the directory tells enough. */
+static void test_a_mapping_touches_no_payload(void **state)
+{
+    struct engine_fixture *fix = make();
+    struct pawl_state *mapped = NULL;
+    struct pawl_error err;
+    size_t len = 0;
+    (void)state;
+    char *bytes = run_read(fix, "one/model.pt", &len);
+    char *name = memmem(bytes, len, "data/0", 6);
+    assert_non_null(name);
+    name[5] = '9';
+    run_write(fix, "one/model.pt", bytes, len);
+    int rc = pawl_engine_load(&mapped, fix->engine,
+                              engine_fixture_path(fix, "one/model.pt"),
+                              PAWL_LOAD_MAP, &err);
+    assert_int_equal(rc, 0);
+    const struct pawl_storage *storage = mapped->storages[0];
+    size_t size = (size_t)pawl_storage_size(storage);
+    char *data = (char *)(uintptr_t)pawl_storage_data(storage);
+    assert_int_equal((uintptr_t)data % 64, 0);
+    assert_non_null(memmem(bytes, len, data, size));
+    memset(data, 0x5a, size);
+    char *after = run_read(fix, "one/model.pt", &len);
+    assert_memory_equal(after, bytes, len);
+    pawl_state_free(mapped);
+    free(after);
+    free(bytes);
+    engine_fixture_free(fix);
+}
+
+static void test_a_mapping_needs_files(void **state)
+{
+    struct engine_fixture *fix = engine_fixture_new("{}", true);
+    struct pawl_state *mapped = NULL;
+    struct pawl_error err;
+    (void)state;
+    must_create(fix, "one");
+    must_save(fix, "one/model.pt", 1);
+    must_commit(fix, "one");
+    int rc = pawl_engine_load(&mapped, fix->engine,
+                              engine_fixture_path(fix, "one/model.pt"),
+                              PAWL_LOAD_MAP, &err);
+    assert_failed(rc, PAWL_ENOTSUP, &err, "cannot map");
+    engine_fixture_free(fix);
+}
+
 /* After an open that read it all, loads need not; but the open's word counts
  * only until close. */
 static void test_open_proves(void **state)
@@ -313,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_damaged_manifests_are_not_passed_over),
         cmocka_unit_test(test_other_files_of_that_name),
         cmocka_unit_test(test_lazy_payload_is_verified_when_read),
+        cmocka_unit_test(test_a_mapping_touches_no_payload),
+        cmocka_unit_test(test_a_mapping_needs_files),
         cmocka_unit_test(test_open_proves),
         cmocka_unit_test(test_verify_size),
         cmocka_unit_test(test_images_equal_the_reference),
