@@ -8,6 +8,7 @@ whoever reads too early writes rubbish.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import pathlib
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 import pawl
-from pawl.devices import Lease, Staging, accelerator_of
+from pawl.devices import Lease, Staging, _TorchAccelerator, accelerator_of
 from pawl.pickling import Session
 from sameness import masked
 
@@ -214,3 +215,59 @@ def test_devices_without_streams() -> None:
     for name in ("cpu", "meta", "mps"):
         found = accelerator_of(torch.device(name))
         assert found is None, name
+
+
+class _Module:
+    """What is used of torch.cuda, with the calls noted."""
+
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+        log = self.log
+
+        class Stream:
+            def __init__(self, device: Any) -> None:
+                log.append(("Stream", str(device)))
+
+            def wait_stream(self, other: Any) -> None:
+                log.append(("wait_stream", other))
+
+        class Event:
+            def record(self, stream: Any) -> None:
+                log.append(("record", type(stream).__name__))
+
+            def synchronize(self) -> None:
+                log.append("synchronize")
+
+        self.Stream = Stream
+        self.Event = Event
+
+    def current_stream(self, device: Any) -> str:
+        return f"current of {device}"
+
+    def stream(self, stream: Any) -> Any:
+        self.log.append(("stream", type(stream).__name__))
+        return contextlib.nullcontext()
+
+
+def test_the_calls_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = _Module()
+    empty = torch.empty
+
+    def unpinned(*args: Any, pin_memory: bool = False, **kwargs: Any) -> Any:
+        if pin_memory:
+            module.log.append("pinned")
+        return empty(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "empty", unpinned)
+    lease = Lease(Staging(lambda device: _TorchAccelerator(torch, module, device)))
+    staged = lease.copy(torch.arange(5).untyped_storage())
+    lease.wait()
+    assert module.log == [
+        ("Stream", "cpu"),
+        "pinned",
+        ("wait_stream", "current of cpu"),
+        ("stream", "Stream"),
+        ("record", "Stream"),
+        "synchronize",
+    ]
+    assert staged.view(torch.int64).tolist() == [0, 1, 2, 3, 4]
