@@ -50,6 +50,7 @@ struct pawl_config {
     uint64_t block_bytes;
     uint64_t open_timeout_ms;
     uint64_t close_timeout_ms;
+    uint64_t rank_timeout_ms; /* how long ranks wait for one another */
     /* Of the engines that write in the background or in parallel. */
     uint64_t staging_bytes;
     uint64_t write_threads;

@@ -37,6 +37,7 @@ struct pawl_engine {
     struct pawl_registry_pick pick;
     const struct pawl_engine_ops *ops; /* pick.engine */
     struct pawl_place *place;
+    struct pawl_comm comm;
     void *impl;
     pid_t owner; /* the process that made it */
     struct pawl_log log;
@@ -87,6 +88,11 @@ static int make_place(struct pawl_engine *engine, struct pawl_error *err)
 
 static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
 {
+    if (engine->comm.size > 1) {
+        return pawl_fail(err, PAWL_ENOTSUP, 0,
+                         "engine '%s' knows nothing of ranks yet",
+                         engine->pick.engine_name);
+    }
     if (engine->pick.make == NULL) {
         return engine->ops->make(&engine->impl, engine->config.options,
                                  log_for_table, &engine->log, err);
@@ -104,6 +110,7 @@ static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
         .meter = &engine->meter,
         .place = engine->place,
         .format = engine->pick.format,
+        .comm = &engine->comm,
     };
     return rc < 0 ? rc : engine->pick.make(&engine->impl, &setup, err);
 }
@@ -111,6 +118,7 @@ static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
 static void free_parts(struct pawl_engine *engine)
 {
     pawl_place_unref(engine->place);
+    pawl_comm_fini(&engine->comm);
     pawl_registry_fini(&engine->pick);
     pawl_config_fini(&engine->config);
     pawl_meter_fini(&engine->meter);
@@ -123,12 +131,17 @@ static void free_parts(struct pawl_engine *engine)
 
 static int new_engine(struct pawl_engine **out,
                       const struct pawl_engine_ops *ops,
-                      struct pawl_place *place, const char *config_json,
-                      struct pawl_error *err)
+                      struct pawl_place *place, const struct pawl_comm *comm,
+                      const char *config_json, struct pawl_error *err)
 {
     struct pawl_engine *engine = calloc(1, sizeof(*engine));
     if (engine == NULL) {
         return pawl_fail_nomem(err);
+    }
+    if (comm == NULL) {
+        pawl_comm_self(&engine->comm);
+    } else {
+        engine->comm = *comm;
     }
     engine->owner = getpid();
     pawl_log_init(&engine->log, NULL, NULL);
@@ -155,20 +168,41 @@ static int new_engine(struct pawl_engine **out,
 int pawl_engine_new(struct pawl_engine **out, const char *config_json,
                     struct pawl_error *err)
 {
-    return new_engine(out, NULL, NULL, config_json, err);
+    return new_engine(out, NULL, NULL, NULL, config_json, err);
 }
 
 int pawl_engine_new_with(struct pawl_engine **out,
                          const struct pawl_engine_ops *ops,
                          const char *config_json, struct pawl_error *err)
 {
-    return new_engine(out, ops, NULL, config_json, err);
+    return new_engine(out, ops, NULL, NULL, config_json, err);
 }
 
 int pawl_engine_new_at(struct pawl_engine **out, struct pawl_place *place,
                        const char *config_json, struct pawl_error *err)
 {
-    return new_engine(out, NULL, place, config_json, err);
+    return new_engine(out, NULL, place, NULL, config_json, err);
+}
+
+int pawl_engine_new_ranks_at(struct pawl_engine **out, struct pawl_place *place,
+                             const char *config_json,
+                             const struct pawl_comm *comm,
+                             struct pawl_error *err)
+{
+    int rc = pawl_comm_check(comm, err);
+    if (rc == 0) {
+        rc = new_engine(out, NULL, place, comm, config_json, err);
+    } else if (comm != NULL) {
+        struct pawl_comm taken = *comm;
+        pawl_comm_fini(&taken);
+    }
+    return rc;
+}
+
+int pawl_engine_new_ranks(struct pawl_engine **out, const char *config_json,
+                          const struct pawl_comm *comm, struct pawl_error *err)
+{
+    return pawl_engine_new_ranks_at(out, NULL, config_json, comm, err);
 }
 
 void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)

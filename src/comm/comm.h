@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * comm.h - ranks that exchange what they know, as the engine sees them
+ *
+ * Over the table of <pawl/comm.h>.  With one rank nothing of it is called, and
+ * what was given comes back at once.
+ */
+#ifndef PAWL_COMM_COMM_H
+#define PAWL_COMM_COMM_H
+
+#include "base/bytes.h"
+
+#include <pawl/comm.h>
+
+/* One rank, alone. */
+void pawl_comm_self(struct pawl_comm *out);
+
+/* PAWL_EINVAL: no table, or a rank or a size that cannot be. */
+int pawl_comm_check(const struct pawl_comm *comm, struct pawl_error *err);
+
+/* Ends it; zero is fine. */
+void pawl_comm_fini(struct pawl_comm *comm);
+
+/* What each rank gave.  Init with {0}. */
+struct pawl_comm_parts {
+    struct pawl_buffer *of_rank;
+    uint32_t count; /* of ranks */
+    uint32_t came;  /* how many ranks' parts are here: 0 to came-1 */
+};
+void pawl_comm_parts_fini(struct pawl_comm_parts *parts);
+
+/* Gives `len_bytes` of `data` under `key` and waits `timeout_ms` at most for
+ * all others'.  Blocks; thread-safe for different keys.  PAWL_ETIMEDOUT, whose
+ * message begins with the rank that did not come: "rank 3 did not come within
+ * 500 ms".  PAWL_EIO, PAWL_ENOMEM. */
+int pawl_comm_gather(struct pawl_comm_parts *out, const struct pawl_comm *comm,
+                     const char *key, const void *data, size_t len_bytes,
+                     int64_t timeout_ms, struct pawl_error *err);
+
+/* Only gives, and waits for nobody. */
+int pawl_comm_give(const struct pawl_comm *comm, const char *key,
+                   const void *data, size_t len_bytes, struct pawl_error *err);
+
+#endif
