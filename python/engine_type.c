@@ -6,16 +6,18 @@
  * sees is pawl.CheckpointEngine, which is written over this in Python.
  *
  * Locking: the GIL is released around every call into the library, and is
- * never taken by one of its threads but for the log.  An engine may take its
- * own locks before it logs; that is safe because nobody waits for such a lock
- * while holding the GIL.  `active` counts the calls that are inside, so that
- * free cannot pull the engine away from under one; the GIL guards it.
+ * never taken by one of its threads but for the log and the comm.  An engine
+ * may take its own locks before it logs; that is safe because nobody waits for
+ * such a lock while holding the GIL.  `active` counts the calls that are
+ * inside, so that free cannot pull the engine away from under one; the GIL
+ * guards it.
  */
 #include "engine_type.h"
 
 #include <pawl/pawl.h>
 
 #include "build.h"
+#include "comm_bridge.h"
 #include "raise.h"
 #include "walk.h"
 
@@ -90,20 +92,26 @@ static PyObject *engine_make(PyTypeObject *type, PyObject *args,
     const char *config = NULL;
     PyObject *log = NULL;
     PyObject *on_event = NULL;
+    PyObject *ranks = NULL;
+    struct pawl_comm comm = {NULL, NULL, 0, 1};
     struct pawl_engine *engine = NULL;
     struct pawl_error err = {0, 0, ""};
     int rc = 0;
     int is_lazy = 0;
-    if (!PyArg_ParseTuple(args, "sOOp:Engine", &config, &log, &on_event,
-                          &is_lazy)) {
+    if (!PyArg_ParseTuple(args, "sOOpO:Engine", &config, &log, &on_event,
+                          &is_lazy, &ranks)) {
         return NULL;
     }
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
         PyErr_SetString(PyExc_TypeError, "Engine takes no keywords");
         return NULL;
     }
+    if (ranks != Py_None && comm_bridge_init(&comm, ranks) < 0) {
+        return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS;
-    rc = pawl_engine_new(&engine, config, &err);
+    rc = comm.ops == NULL ? pawl_engine_new(&engine, config, &err)
+                          : pawl_engine_new_ranks(&engine, config, &comm, &err);
     Py_END_ALLOW_THREADS;
     if (rc < 0) {
         return raise_error(&err, NULL);
@@ -478,8 +486,8 @@ static PyMethodDef engine_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static char engine_doc[] =
-    "Engine(config_json, log, on_event, is_lazy): see pawl.CheckpointEngine";
+static char engine_doc[] = "Engine(config_json, log, on_event, is_lazy, comm): "
+                           "see pawl.CheckpointEngine";
 
 static PyType_Slot engine_slots[] = {
     {Py_tp_doc, engine_doc},

@@ -27,6 +27,7 @@ class Engine:
         log: Callable[[int, str], None],
         on_event: Optional[Callable[[int, str, str], None]],
         is_lazy: bool,
+        comm: Any,
         /,
     ) -> Engine: ...
     def create(self, save_dir: _Path, tag: str, /) -> None: ...

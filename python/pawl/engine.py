@@ -16,6 +16,7 @@ from .devices import Staging
 from .errors import ConfigError, InvalidError
 from .loading import Loader, MapLocation
 from .pickling import Session
+from .ranks import Comm
 from .serialization import Path, guarded_load
 from .trust import Trusted
 
@@ -141,6 +142,10 @@ class CheckpointEngine:
         on_event: called with an `Event` once for each checkpoint that was
             committed, failed, or was skipped, on the thread that found out, be it
             one of the library's; may call `status`, nothing else of the engine.
+        comm: the ranks that make checkpoints together, such as
+            ``pawl.ranks.from_torch_distributed()``; all of them make their
+            engines so, and call create, commit and open in the same order.
+            None: this process alone.
 
     Raises:
         ConfigError: a bad config; the text names the key.
@@ -162,6 +167,7 @@ class CheckpointEngine:
         trust: Iterable[Trusted] = (),
         unknown: Optional[str] = None,
         on_event: Optional[Callable[[Event], object]] = None,
+        comm: Optional[Comm] = None,
     ) -> None:
         config = _read_config(config_params)
         self._trust = [*config.pop("trust", ()), *trust]
@@ -174,7 +180,7 @@ class CheckpointEngine:
             raise ConfigError(f"config: it is not JSON: {exc}") from exc
         self._is_lazy = config.get("snapshot") == "lazy"
         self._engine = _pawl.Engine(
-            text, _forward, _event_caller(on_event), self._is_lazy
+            text, _forward, _event_caller(on_event), self._is_lazy, comm
         )
         _engines.add(self)
         self._lock = threading.RLock()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 import torch.distributed as dist
@@ -113,3 +114,41 @@ def test_one_process_needs_no_comm():
 def test_ranks_that_cannot_be(rank, size):
     with pytest.raises(ValueError, match="cannot be"):
         pawl.ranks.StoreComm(None, rank, size)
+
+
+class Alone:
+    """A comm of one, which keeps what it is asked."""
+
+    rank, size = 0, 1
+
+    def __init__(self):
+        self.asked = []
+
+    def exchange(self, key, data, timeout):
+        self.asked.append(key)
+        return [data]
+
+
+def test_an_engine_of_one_rank(tmp_path):
+    comm = Alone()
+    with pawl.CheckpointEngine({"engine": "torch"}, comm=comm) as engine:
+        engine.create(tmp_path, "step-1")
+        engine.save({"a": 1}, tmp_path / "step-1" / "a.pt")
+        engine.commit("step-1")
+        assert engine.open(tmp_path) == "step-1"
+        engine.close("step-1")
+    gone = weakref.ref(comm)
+    del comm
+    assert gone() is None  # the engine let go of it
+
+
+def test_an_object_that_is_no_comm():
+    with pytest.raises(AttributeError, match="rank"):
+        pawl.CheckpointEngine(comm=object())
+
+
+def test_a_rank_that_the_engine_refuses():
+    comm = Alone()
+    comm.rank = 1
+    with pytest.raises(pawl.InvalidError, match="rank"):
+        pawl.CheckpointEngine(comm=comm)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * comm_bridge.c - a Python object with `exchange` is a pawl_comm
+ *
+ * The engine calls from any of its threads, and holds no GIL then: each call
+ * takes it, and lets go of it again before it hands on what the ranks gave,
+ * since the taker may wait for locks of the engine.  An exception becomes a
+ * pawl_error with its text: PAWL_ETIMEDOUT of a TimeoutError, whose `rank` is
+ * the missing one, else PAWL_EIO.
+ */
+#include "comm_bridge.h"
+
+#include <pawl/error.h>
+#include <stdio.h>
+
+static int fill_error(struct pawl_error *err, int code, const char *text)
+{
+    if (err != NULL) {
+        err->code = code;
+        err->sys_errno = 0;
+        snprintf(err->message, sizeof(err->message), "%s", text);
+    }
+    return code;
+}
+
+/* The attribute `rank` of an exception; UINT32_MAX if it has none. */
+static uint32_t rank_of(PyObject *exc)
+{
+    PyObject *value = PyObject_GetAttrString(exc, "rank");
+    unsigned long rank = UINT32_MAX;
+    if (value != NULL && PyLong_Check(value)) {
+        rank = PyLong_AsUnsignedLong(value);
+    }
+    Py_XDECREF(value);
+    PyErr_Clear();
+    return rank < UINT32_MAX ? (uint32_t)rank : UINT32_MAX;
+}
+
+/* Takes the exception that is set away, as an error. */
+static int take_exception(uint32_t *missing_rank, struct pawl_error *err)
+{
+    PyObject *kind = NULL;
+    PyObject *exc = NULL;
+    PyObject *trace = NULL;
+    int code = PAWL_EIO;
+    PyErr_Fetch(&kind, &exc, &trace);
+    PyErr_NormalizeException(&kind, &exc, &trace);
+    if (exc != NULL &&
+        PyErr_GivenExceptionMatches(exc, PyExc_TimeoutError) != 0) {
+        code = PAWL_ETIMEDOUT;
+        *missing_rank = rank_of(exc);
+    }
+    PyObject *text = exc == NULL ? NULL : PyObject_Str(exc);
+    const char *utf8 = text == NULL ? NULL : PyUnicode_AsUTF8(text);
+    fill_error(err, code,
+               utf8 != NULL ? utf8 : "the ranks cannot exchange anything");
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(kind);
+    Py_XDECREF(exc);
+    Py_XDECREF(trace);
+    return code;
+}
+
+/* What exchange returned, as a tuple of bytes; NULL with an exception. */
+static PyObject *check_parts(PyObject *returned)
+{
+    PyObject *parts = PySequence_Tuple(returned);
+    for (Py_ssize_t i = 0; parts != NULL && i < PyTuple_GET_SIZE(parts); i++) {
+        if (!PyBytes_Check(PyTuple_GET_ITEM(parts, i))) {
+            PyErr_SetString(PyExc_TypeError,
+                            "exchange of the comm gave no list of bytes");
+            Py_CLEAR(parts);
+        }
+    }
+    return parts;
+}
+
+static int hand_on(PyObject *parts, pawl_comm_part_fn part, void *part_ctx)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(parts);
+    int rc = 0;
+    Py_BEGIN_ALLOW_THREADS;
+    for (Py_ssize_t i = 0; i < count && rc == 0; i++) {
+        PyObject *data = PyTuple_GET_ITEM(parts, i);
+        rc = part(part_ctx, (uint32_t)i, PyBytes_AS_STRING(data),
+                  (size_t)PyBytes_GET_SIZE(data));
+    }
+    Py_END_ALLOW_THREADS;
+    return rc;
+}
+
+static int bridge_exchange(void *ctx, const char *key, const void *data,
+                           size_t len_bytes, int64_t timeout_ms,
+                           pawl_comm_part_fn part, void *part_ctx,
+                           uint32_t *missing_rank, struct pawl_error *err)
+{
+    uint32_t missing = UINT32_MAX;
+    int rc = 0;
+    if (!Py_IsInitialized()) {
+        return fill_error(err, PAWL_EIO, "the interpreter has ended");
+    }
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *returned = PyObject_CallMethod(
+        ctx, "exchange", "sy#d", key, len_bytes > 0 ? (const char *)data : "",
+        (Py_ssize_t)len_bytes, (double)timeout_ms / 1000.0);
+    PyObject *parts =
+        returned == NULL || timeout_ms == 0 ? NULL : check_parts(returned);
+    if (PyErr_Occurred() != NULL) {
+        rc = take_exception(&missing, err);
+    } else if (parts != NULL) {
+        rc = hand_on(parts, part, part_ctx);
+    }
+    Py_XDECREF(parts);
+    Py_XDECREF(returned);
+    PyGILState_Release(gil);
+    if (missing_rank != NULL) {
+        *missing_rank = missing;
+    }
+    return rc;
+}
+
+static void bridge_free(void *ctx)
+{
+    if (Py_IsInitialized()) {
+        PyGILState_STATE gil = PyGILState_Ensure();
+        Py_DECREF((PyObject *)ctx);
+        PyGILState_Release(gil);
+    }
+}
+
+static const struct pawl_comm_ops bridge_ops = {
+    .struct_size = sizeof(struct pawl_comm_ops),
+    .name = "python",
+    .exchange = bridge_exchange,
+    .free = bridge_free,
+};
+
+static int read_number(uint32_t *out, PyObject *object, const char *name)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    if (value == NULL) {
+        return -1;
+    }
+    unsigned long number = PyLong_AsUnsignedLong(value);
+    Py_DECREF(value);
+    if (PyErr_Occurred() != NULL) {
+        return -1;
+    }
+    if (number > UINT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "%s of the comm is too large", name);
+        return -1;
+    }
+    *out = (uint32_t)number;
+    return 0;
+}
+
+int comm_bridge_init(struct pawl_comm *out, PyObject *object)
+{
+    struct pawl_comm comm = {&bridge_ops, object, 0, 0};
+    if (read_number(&comm.rank, object, "rank") < 0 ||
+        read_number(&comm.size, object, "size") < 0) {
+        return -1;
+    }
+    Py_INCREF(object);
+    *out = comm;
+    return 0;
+}
