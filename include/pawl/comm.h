@@ -5,6 +5,8 @@
  *     struct pawl_comm comm = {&my_comm_ops, ctx, rank, size};
  *     pawl_engine_new_ranks(&engine, config, &comm, &err);
  *
+ * What is meant to hold (today a size of 1 alone is accepted):
+ *
  * Every rank makes its engine so, then calls create, save, commit, open, load
  * and close as one process does.  A commit is then one for all: each rank makes
  * its files durable, all exchange their outcome and their lists of files, rank
@@ -73,8 +75,8 @@ struct pawl_comm {
  * also on failure.  All ranks give the same config and call create, commit and
  * open in the same order; how long they wait for one another is
  * `rank_timeout_ms` of the config.  PAWL_EINVAL for a rank or size that cannot
- * be; else as pawl_engine_new.  Engines of your own (plugins) are told nothing
- * of ranks: PAWL_ENOTSUP, unless size is 1. */
+ * be; else as pawl_engine_new.  For now only a size of 1 is taken, with the
+ * engines that Pawl brings; else PAWL_ENOTSUP. */
 PAWL_API int pawl_engine_new_ranks(struct pawl_engine **out,
                                    const char *config_json,
                                    const struct pawl_comm *comm,
