@@ -12,6 +12,8 @@ import torch
 
 import pawl
 
+ROUNDS = 20  # saves, far more than the references that others take meanwhile
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -41,10 +43,14 @@ def test_save_keeps_no_reference(name, seed, tmp_path):
     pawl.save(obj, tmp_path / "x.pt")  # fills caches
     gc.collect()  # what tests before this one left
     before = [sys.getrefcount(part) for part in parts]
-    for _ in range(3):
+    for _ in range(ROUNDS):
         pawl.save(obj, tmp_path / "x.pt")
     gc.collect()
-    assert [sys.getrefcount(part) for part in parts] == before
+    # Other code holds some parts too (a short text, a class), and may take or drop
+    # one in between: what a save keeps or loses shows once for each save.
+    after = [sys.getrefcount(part) for part in parts]
+    moved = [(count, was) for count, was in zip(after, before) if abs(count - was) >= ROUNDS]
+    assert moved == []
 
 
 def test_save_keeps_no_storage(tmp_path):
