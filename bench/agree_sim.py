@@ -33,6 +33,7 @@ from dataclasses import dataclass
 RANKS = (4, 16, 64, 256, 1024, 4096, 10_000)
 MEASURED_RANKS = (4, 16, 64)
 ROUNDS = 15
+OUTCOME_BYTES = 16  # what rank 0 tells at the end
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def all_to_all(network: Network, ranks: int, seed: int) -> float:
     puts = [(start + network.latency, own) for start in starts]
     full = serve(network, puts, 0.0)
     asked = full + ranks * ranks * network.handle(own)
-    told = asked + network.handle(16) + ranks * network.handle(16)
+    told = asked + network.handle(OUTCOME_BYTES) + ranks * network.handle(OUTCOME_BYTES)
     return told + 3 * network.latency
 
 
@@ -98,11 +99,11 @@ def gathered(network: Network, ranks: int, seed: int) -> float:
 def star(network: Network, ranks: int, seed: int) -> float:
     full = gathered(network, ranks, seed)
     listed = give_to(network, ranks - 1, network.list_bytes(ranks), full)
-    return give_to(network, ranks - 1, 16, listed)
+    return give_to(network, ranks - 1, OUTCOME_BYTES, listed)
 
 
 def short_star(network: Network, ranks: int, seed: int) -> float:
-    return give_to(network, ranks - 1, 16, gathered(network, ranks, seed))
+    return give_to(network, ranks - 1, OUTCOME_BYTES, gathered(network, ranks, seed))
 
 
 def up(network: Network, starts: list[float]) -> tuple[float, int]:
@@ -127,7 +128,7 @@ def tree(network: Network, ranks: int, seed: int) -> float:
     """Lists go up; down goes the outcome alone, which is all others need."""
     full, depth = up(network, arrivals(network, ranks, seed))
     children = min(network.fan_out, ranks - 1)
-    return full + depth * (children * network.handle(16) + network.latency)
+    return full + depth * (children * network.handle(OUTCOME_BYTES) + network.latency)
 
 
 WAYS: dict[str, Callable[[Network, int, int], float]] = {
@@ -158,7 +159,7 @@ def be_a_rank(link: socket.socket, own: bytes, whole: int) -> None:
         for _ in range(ROUNDS):
             link.sendall(own)
             read_exactly(link, whole)
-            read_exactly(link, 16)
+            read_exactly(link, OUTCOME_BYTES)
     finally:
         os._exit(0)
 
@@ -180,7 +181,7 @@ def measured_star(network: Network, ranks: int) -> float:
     for _ in range(ROUNDS):
         start = time.perf_counter()
         whole = own + b"".join(read_exactly(link, len(own)) for link in links)
-        for answer in (whole, b"0" * 16):
+        for answer in (whole, b"0" * OUTCOME_BYTES):
             for link in links:
                 link.sendall(answer)
         took.append(time.perf_counter() - start)
