@@ -14,44 +14,21 @@
 #include <cmocka.h>
 
 #include "engine/recovery.h"
-#include "engine_fixture.h"
 #include "fault_io.h"
+#include "owner_stage.h"
 #include "store/store_file.h"
 
 enum { MINE = 1, OTHER_ENGINE = 2 };
 
-struct stage {
-    struct engine_fixture *fix;
-    struct pawl_store *store;
-    struct pawl_layout layout;
-};
-
-static int set_up(void **state)
-{
-    struct stage *stage = calloc(1, sizeof(*stage));
-    stage->fix = engine_fixture_new("{}", false);
-    stage->store = &stage->fix->store;
-    pawl_layout_init(&stage->layout, "one");
-    *state = stage;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct stage *stage = *state;
-    engine_fixture_free(stage->fix);
-    free(stage);
-    return 0;
-}
-
-static int take(struct stage *stage, uint64_t token, enum pawl_owner_state *was,
-                struct pawl_owner *from, struct pawl_error *err)
+static int take(struct owner_stage *stage, uint64_t token,
+                enum pawl_owner_state *was, struct pawl_owner *from,
+                struct pawl_error *err)
 {
     return pawl_owner_take(was, from, stage->store, &stage->layout, token, true,
                            err);
 }
 
-static enum pawl_owner_state look(struct stage *stage, uint64_t token,
+static enum pawl_owner_state look(struct owner_stage *stage, uint64_t token,
                                   struct pawl_owner *out)
 {
     enum pawl_owner_state state;
@@ -63,7 +40,7 @@ static enum pawl_owner_state look(struct stage *stage, uint64_t token,
 
 static void test_take_and_drop(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     enum pawl_owner_state was;
     struct pawl_owner owner;
     struct pawl_error err;
@@ -91,7 +68,7 @@ static void test_take_and_drop(void **state)
 
 static void test_the_dead(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     enum pawl_owner_state was;
     struct pawl_owner from;
     struct pawl_error err;
@@ -114,7 +91,7 @@ static void test_the_dead(void **state)
 /* A child has its parent's token, and is another process all the same. */
 static void test_a_child_is_another(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     enum pawl_owner_state was;
     assert_int_equal(take(stage, MINE, &was, NULL, NULL), 0);
     pid_t pid = fork();
@@ -129,14 +106,14 @@ static void test_a_child_is_another(void **state)
     assert_int_equal(status, 0);
 }
 
-static void put_record(struct stage *stage, const char *text)
+static void put_record(struct owner_stage *stage, const char *text)
 {
     run_write(stage->fix, stage->layout.owner, text, strlen(text));
 }
 
 static void test_other_hosts_are_never_dead(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     enum pawl_owner_state was;
     struct pawl_error err;
     put_record(stage, "{\"tag\": \"one\", \"pid\": 4711, \"start_ticks\": 1, "
@@ -153,7 +130,7 @@ static void test_other_hosts_are_never_dead(void **state)
 /* Records are renamed to their place whole: what is none was never finished. */
 static void test_rubbish_is_dead(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     const char *texts[] = {"", "{", "[]", "{\"tag\": \"one\"", "\xff\xfe"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         enum pawl_owner_state was;
@@ -167,7 +144,7 @@ static void test_rubbish_is_dead(void **state)
 
 static void test_claims_of_the_dead_are_swept(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     const char *claim = ".pawl/one.0123456789abcdef.claim";
     enum pawl_owner_state was;
     run_write(stage->fix, claim, "", 0);
@@ -203,13 +180,13 @@ static void die_at_zero(void *ctx, const struct fault_record *record)
 }
 
 /* A child takes the tag, and dies before its call `nth`.  Whether it did. */
-static bool take_and_die(struct stage *stage, size_t nth)
+static bool take_and_die(struct owner_stage *stage, size_t nth)
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         struct dying dying = {fault_io_new(&pawl_io_posix), nth};
-        struct stage child = *stage;
+        struct owner_stage child = *stage;
         struct pawl_store store;
         enum pawl_owner_state was;
         fault_io_set_hook(dying.fault, die_at_zero, &dying);
@@ -228,7 +205,7 @@ static bool take_and_die(struct stage *stage, size_t nth)
  * left at every stage, often several deep; the last one gets the tag. */
 static void test_death_while_taking(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     enum pawl_owner_state was;
     struct pawl_error err;
     size_t deepest = 0;
@@ -265,7 +242,7 @@ static void test_death_while_taking(void **state)
  */
 
 struct rival {
-    struct stage *stage;
+    struct owner_stage *stage;
     int rc; /* of his taking; 1: not yet */
 };
 
@@ -284,10 +261,10 @@ static void take_before_him(void *ctx, const struct fault_record *record)
 /* He has seen the dead one's record, but it is gone when he comes. */
 static void test_a_late_heir_gets_nothing(void **state)
 {
-    struct stage *stage = *state;
+    struct owner_stage *stage = *state;
     struct rival rival = {stage, 1};
     struct fault_io *fault = fault_io_new(&pawl_io_posix);
-    struct stage heir = *stage;
+    struct owner_stage heir = *stage;
     struct pawl_store store;
     enum pawl_owner_state was;
     struct pawl_error err;
@@ -308,7 +285,9 @@ static void test_a_late_heir_gets_nothing(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, owner_stage_set_up,                  \
+                                    owner_stage_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_take_and_drop),      TEST(test_the_dead),
         TEST(test_a_child_is_another), TEST(test_other_hosts_are_never_dead),

@@ -12,37 +12,13 @@
 
 #include <cmocka.h>
 
-#include "engine_fixture.h"
-
-struct stage {
-    struct engine_fixture *fix;
-    struct pawl_store *store;
-    struct pawl_layout layout;
-};
-
-static int set_up(void **state)
-{
-    struct stage *stage = calloc(1, sizeof(*stage));
-    stage->fix = engine_fixture_new("{}", false);
-    stage->store = &stage->fix->store;
-    pawl_layout_init(&stage->layout, "one");
-    *state = stage;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct stage *stage = *state;
-    engine_fixture_free(stage->fix);
-    free(stage);
-    return 0;
-}
+#include "owner_stage.h"
 
 enum { FIGHTERS = 6, ROUNDS = 40 };
 
 /* Waits for the signal, takes, tells the outcome, and holds until it may end.
  */
-static void fight(struct stage *stage, int start_fd, int result_fd)
+static void fight(struct owner_stage *stage, int start_fd, int result_fd)
 {
     enum pawl_owner_state was;
     char byte;
@@ -61,7 +37,7 @@ static void fight(struct stage *stage, int start_fd, int result_fd)
 }
 
 /* All take at the same moment; exactly one wins. */
-static void fight_once(struct stage *stage)
+static void fight_once(struct owner_stage *stage)
 {
     int start[2];
     int result[2];
@@ -96,7 +72,7 @@ static void fight_once(struct stage *stage)
 
 static void test_fight_for_a_free_tag(void **arg)
 {
-    struct stage *stage = *arg;
+    struct owner_stage *stage = *arg;
     for (int i = 0; i < ROUNDS; i++) {
         fight_once(stage);
         pawl_store_remove(stage->store, stage->layout.owner, NULL);
@@ -107,7 +83,7 @@ static void test_fight_for_a_free_tag(void **arg)
  * for. */
 static void test_fight_for_a_dead_ones_tag(void **arg)
 {
-    struct stage *stage = *arg;
+    struct owner_stage *stage = *arg;
     for (int i = 0; i < ROUNDS; i++) {
         fight_once(stage);
         enum pawl_owner_state state;
@@ -121,7 +97,9 @@ static void test_fight_for_a_dead_ones_tag(void **arg)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, owner_stage_set_up,                  \
+                                    owner_stage_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_fight_for_a_free_tag),
         TEST(test_fight_for_a_dead_ones_tag),

@@ -13,27 +13,13 @@ import pytest
 import torch
 
 import pawl
+from view_state import views
 
 MIB = 1 << 20
 
 
 def _state() -> dict[str, Any]:
-    base = torch.arange(600, dtype=torch.float32).reshape(20, 30)
-    return {
-        "base": base,
-        "rows": base[5:7, ::2],
-        "turned": base.t(),
-        "tail": torch.arange(10)[3:],
-        "scalar": torch.tensor(3.5),
-        "bits": torch.tensor([True, False]),
-        "empty": torch.empty(0, 3),
-        "half": torch.randn(7).bfloat16(),
-        "conj": torch.randn(3, dtype=torch.complex64).conj(),
-        "float8": torch.randn(4).to(torch.float8_e4m3fn),
-        "parameter": torch.nn.Parameter(torch.randn(5)),
-        "large": torch.randn(MIB),
-        "number": 3,
-    }
+    return {**views(), "large": torch.randn(MIB), "number": 3}
 
 
 @pytest.fixture(params=["torch", "pawl"])

@@ -11,30 +11,12 @@ import pytest
 import torch
 
 import pawl
-
-
-def _state() -> dict[str, torch.Tensor]:
-    base = torch.arange(600, dtype=torch.float32).reshape(20, 30)
-    return {
-        "base": base,
-        "rows": base[5:7, ::2],
-        "turned": base.t(),
-        "tail": torch.arange(10)[3:],
-        "scalar": torch.tensor(3.5),
-        "bits": torch.tensor([True, False]),
-        "empty": torch.empty(0, 3),
-        "half": torch.randn(7).bfloat16(),
-        "conj": torch.randn(3, dtype=torch.complex64).conj(),
-        "float8": torch.randn(4).to(torch.float8_e4m3fn),
-        "parameter": torch.nn.Parameter(torch.randn(5)),
-        "frozen": torch.nn.Parameter(torch.arange(5), requires_grad=False),
-        "grad": torch.randn(3, requires_grad=True),
-    }
+from view_state import views
 
 
 @pytest.fixture
 def path(tmp_path: pathlib.Path) -> pathlib.Path:
-    torch.save(_state(), tmp_path / "state.pt")
+    torch.save(views(), tmp_path / "state.pt")
     return tmp_path / "state.pt"
 
 
@@ -95,7 +77,7 @@ def test_dropped_on_another_thread(path: pathlib.Path) -> None:
 )
 def test_map_location(path: pathlib.Path, where: object) -> None:
     loaded = pawl.load(path, map_location=where)  # type: ignore[arg-type]
-    assert torch.equal(loaded["turned"], _state()["turned"])
+    assert torch.equal(loaded["turned"], views()["turned"])
 
 
 def test_between_open_and_close(tmp_path: pathlib.Path) -> None:
@@ -103,7 +85,7 @@ def test_between_open_and_close(tmp_path: pathlib.Path) -> None:
     engine = pawl.CheckpointEngine({"engine": "direct"})
     engine.create(str(tmp_path), "one")
     file = str(tmp_path / "one" / "model.pt")
-    engine.save(_state(), file)
+    engine.save(views(), file)
     engine.commit("one")
     engine.open(str(tmp_path), "one")
     first = engine.load(file)
@@ -114,4 +96,4 @@ def test_between_open_and_close(tmp_path: pathlib.Path) -> None:
     engine.close("one")
     assert first["base"].sum() == 0
     assert second["base"].sum() == 600 * 7
-    assert torch.equal(third["base"], _state()["base"])
+    assert torch.equal(third["base"], views()["base"])
