@@ -383,20 +383,24 @@ static void build_fini(struct build *build, struct pawl_state *state)
     PyMem_Free(build->stack);
 }
 
+/* As PyObject_IsTrue, of what may be NULL; takes the reference over. */
+static int is_true(PyObject *answer)
+{
+    int truth = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return truth;
+}
+
 int build_flags(unsigned *flags, PyObject *loader)
 {
-    PyObject *answer = PyObject_CallMethod(loader, "is_meta", NULL);
-    int is_meta = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    if (is_meta != 0) {
-        *flags = PAWL_LOAD_LAZY;
-        return is_meta < 0 ? -1 : 0;
+    int is_meta = is_true(PyObject_CallMethod(loader, "is_meta", NULL));
+    int maps =
+        is_meta != 0 ? 0 : is_true(PyObject_GetAttrString(loader, "maps_file"));
+    if (is_meta < 0 || maps < 0) {
+        return -1;
     }
-    answer = PyObject_GetAttrString(loader, "maps_file");
-    int maps = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    *flags = maps > 0 ? PAWL_LOAD_MAP : 0;
-    return maps < 0 ? -1 : 0;
+    *flags = is_meta ? PAWL_LOAD_LAZY : maps ? PAWL_LOAD_MAP : 0;
+    return 0;
 }
 
 /* The collector would walk again and again over what only grows.  1 if it was

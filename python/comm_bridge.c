@@ -10,18 +10,7 @@
  */
 #include "comm_bridge.h"
 
-#include <pawl/error.h>
-#include <stdio.h>
-
-static int fill_error(struct pawl_error *err, int code, const char *text)
-{
-    if (err != NULL) {
-        err->code = code;
-        err->sys_errno = 0;
-        snprintf(err->message, sizeof(err->message), "%s", text);
-    }
-    return code;
-}
+#include <pawl/plugin.h>
 
 /* The attribute `rank` of an exception; UINT32_MAX if it has none. */
 static uint32_t rank_of(PyObject *exc)
@@ -52,8 +41,8 @@ static int take_exception(uint32_t *missing_rank, struct pawl_error *err)
     }
     PyObject *text = exc == NULL ? NULL : PyObject_Str(exc);
     const char *utf8 = text == NULL ? NULL : PyUnicode_AsUTF8(text);
-    fill_error(err, code,
-               utf8 != NULL ? utf8 : "the ranks cannot exchange anything");
+    pawl_fail(err, code, 0, "%s",
+              utf8 != NULL ? utf8 : "the ranks cannot exchange anything");
     PyErr_Clear();
     Py_XDECREF(text);
     Py_XDECREF(kind);
@@ -98,7 +87,7 @@ static int bridge_exchange(void *ctx, const char *key, const void *data,
     uint32_t missing = UINT32_MAX;
     int rc = 0;
     if (!Py_IsInitialized()) {
-        return fill_error(err, PAWL_EIO, "the interpreter has ended");
+        return pawl_fail(err, PAWL_EIO, 0, "the interpreter has ended");
     }
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *returned = PyObject_CallMethod(

@@ -14,9 +14,9 @@
  * whether it did.  One failure anywhere is a failure everywhere, which names
  * the rank.  open returns the same tag on every rank.
  *
- * Ranks talk by one call, an exchange of short texts with a deadline.  For MPI
- * it is in <pawl/pawl_mpi.h>; in Python for torch.distributed; another one is
- * a table of two functions.
+ * Ranks talk by one call, an exchange of short texts with a deadline.  In
+ * Python there is one for torch.distributed; another one is a table of two
+ * functions.
  */
 #ifndef PAWL_COMM_H
 #define PAWL_COMM_H

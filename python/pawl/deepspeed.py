@@ -44,7 +44,6 @@ class Engine:
         self.engine = CheckpointEngine(
             {"engine": "direct", **(config or {})}, trust=TRUSTED
         )
-        self._making = ""
 
     def create(self, info: Any) -> None:
         """Begins a checkpoint.
@@ -56,15 +55,14 @@ class Engine:
             raise NotSupportedError(
                 "this DeepSpeed does not tell where it saves: 0.16 or later is needed"
             )
-        if self._making:  # a save that failed half-way never came to its commit
-            self.engine.abort(self._making)
-            self._making = ""
+        making = self.engine.status().creating
+        if making:  # a save that failed half-way never came to its commit
+            self.engine.abort(making)
         self.engine.create(info.save_dir, info.tag)
-        self._making = info.tag
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Makes a directory; inside the checkpoint it is not visible yet."""
-        if self._making:
+        if self.engine.status().creating:
             self.engine.makedirs(path, exist_ok)
         else:
             os.makedirs(path, exist_ok=exist_ok)
@@ -79,7 +77,6 @@ class Engine:
 
     def commit(self, info: Any) -> bool:
         """Makes the checkpoint visible, and returns when it is durable."""
-        self._making = ""
         self.engine.commit(getattr(info, "tag", info))
         self.engine.wait()
         return True

@@ -158,8 +158,6 @@ class CheckpointEngine:
     Leave it by `shutdown`, or use it as a context manager.
     """
 
-    _staging: Optional[Staging] = None  # made by the first save
-
     def __init__(
         self,
         config_params: Union[None, str, Mapping[str, Any]] = None,
@@ -182,6 +180,7 @@ class CheckpointEngine:
         self._engine = _pawl.Engine(
             text, _forward, _event_caller(on_event), self._is_lazy, comm
         )
+        self._staging = Staging()
         _engines.add(self)
         self._lock = threading.RLock()
         # Threads of the engine must be gone before Python is.
@@ -202,8 +201,7 @@ class CheckpointEngine:
         """
         with self._lock:
             self._engine.free()
-            if self._staging is not None:
-                self._staging.close()
+            self._staging.close()
             self._finalizer.detach()
             _engines.discard(self)
 
@@ -253,10 +251,8 @@ class CheckpointEngine:
             InvalidError: the path is outside the open checkpoint.
             Error: as for `pawl.save`.
         """
+        session = Session(self._trust, self._staging)
         with self._lock:
-            if self._staging is None:
-                self._staging = Staging()
-            session = Session(self._trust, self._staging)
             self._engine.save(state_dict, path, session)
         session.warn(os.fsdecode(path))
 

@@ -55,7 +55,7 @@ class Session:
         self._names: dict[str, None] = {}  # used by the objects, in order
         # torch's identity of a storage -> its bytes on the CPU, their keeper
         self._copies: dict[int, tuple[int, Any]] = {}
-        self._staging = staging
+        self._staging = staging or Staging()
         self._lease: Optional[Lease] = None
         self._torch: Any = sys.modules.get("torch")  # no torch: no tensors
 
@@ -134,7 +134,6 @@ class Session:
         """Where the bytes of a storage will be on the CPU, and what keeps them."""
         if untyped.device.type != "meta" and untyped.nbytes() > 0:
             if self._lease is None:
-                self._staging = self._staging or Staging()
                 self._lease = Lease(self._staging)
             staged = self._lease.copy(untyped)
             if staged is not None:

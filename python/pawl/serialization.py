@@ -78,8 +78,8 @@ def load(
         NotFoundError, AccessError, Error: it cannot be read.
         NotSupportedError: `mmap` of a file in torch's legacy format.
 
-    Every byte that is returned was checked, but with `mmap`.  Blocks on the disk without holding
-    the GIL.  Any thread may call this.
+    Every byte that is returned was checked, but with `mmap`.  Blocks on the disk
+    without holding the GIL.  Any thread may call this.
     """
     loader = Loader(map_location, trust, unknown, mmap)
     return guarded_load(_pawl.load, path, loader)

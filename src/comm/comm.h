@@ -13,7 +13,7 @@
 #include <pawl/comm.h>
 
 /* One rank, alone. */
-void pawl_comm_self(struct pawl_comm *out);
+struct pawl_comm pawl_comm_self(void);
 
 /* PAWL_EINVAL: no table, or a rank or a size that cannot be. */
 int pawl_comm_check(const struct pawl_comm *comm, struct pawl_error *err);

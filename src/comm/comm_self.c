@@ -23,9 +23,9 @@ static const struct pawl_comm_ops self_ops = {
     .exchange = self_exchange,
 };
 
-void pawl_comm_self(struct pawl_comm *out)
+struct pawl_comm pawl_comm_self(void)
 {
-    *out = (struct pawl_comm){.ops = &self_ops, .size = 1};
+    return (struct pawl_comm){.ops = &self_ops, .size = 1};
 }
 
 int pawl_comm_check(const struct pawl_comm *comm, struct pawl_error *err)
@@ -79,7 +79,6 @@ static int take_part(void *ctx, uint32_t rank, const void *data,
 static int explain(const struct pawl_comm *comm, int rc, uint32_t missing,
                    int64_t timeout_ms, struct pawl_error *err)
 {
-    struct pawl_error why;
     if (rc == PAWL_ETIMEDOUT && missing < comm->size) {
         return pawl_fail(err, rc, ETIMEDOUT,
                          "rank %u did not come within %lld ms", missing,
@@ -89,11 +88,11 @@ static int explain(const struct pawl_comm *comm, int rc, uint32_t missing,
         return pawl_fail_nomem(err);
     }
     if (rc == PAWL_EBUG || err == NULL || err->code != rc) {
-        pawl_fail(&why, rc < 0 ? rc : PAWL_EBUG, 0,
-                  "the exchange of ranks by '%s' failed: %s",
-                  comm->ops->name == NULL ? "" : comm->ops->name,
-                  pawl_error_text(rc < 0 ? rc : PAWL_EBUG));
-        return pawl_error_copy(err, &why);
+        int code = rc < 0 ? rc : PAWL_EBUG;
+        return pawl_fail(err, code, 0,
+                         "the exchange of ranks by '%s' failed: %s",
+                         comm->ops->name == NULL ? "" : comm->ops->name,
+                         pawl_error_text(code));
     }
     return rc;
 }

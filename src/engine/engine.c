@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
+#include "comm/comm.h"
 #include "engine/config.h"
 #include "engine/registry.h"
 #include "state/value.h"
@@ -110,7 +111,6 @@ static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
         .meter = &engine->meter,
         .place = engine->place,
         .format = engine->pick.format,
-        .comm = &engine->comm,
     };
     return rc < 0 ? rc : engine->pick.make(&engine->impl, &setup, err);
 }
@@ -129,20 +129,18 @@ static void free_parts(struct pawl_engine *engine)
     free(engine);
 }
 
+/* Takes `comm` over, also on failure. */
 static int new_engine(struct pawl_engine **out,
                       const struct pawl_engine_ops *ops,
-                      struct pawl_place *place, const struct pawl_comm *comm,
+                      struct pawl_place *place, struct pawl_comm comm,
                       const char *config_json, struct pawl_error *err)
 {
     struct pawl_engine *engine = calloc(1, sizeof(*engine));
     if (engine == NULL) {
+        pawl_comm_fini(&comm);
         return pawl_fail_nomem(err);
     }
-    if (comm == NULL) {
-        pawl_comm_self(&engine->comm);
-    } else {
-        engine->comm = *comm;
-    }
+    engine->comm = comm;
     engine->owner = getpid();
     pawl_log_init(&engine->log, NULL, NULL);
     pthread_mutex_init(&engine->locked.lock, NULL);
@@ -168,41 +166,32 @@ static int new_engine(struct pawl_engine **out,
 int pawl_engine_new(struct pawl_engine **out, const char *config_json,
                     struct pawl_error *err)
 {
-    return new_engine(out, NULL, NULL, NULL, config_json, err);
+    return new_engine(out, NULL, NULL, pawl_comm_self(), config_json, err);
 }
 
 int pawl_engine_new_with(struct pawl_engine **out,
                          const struct pawl_engine_ops *ops,
                          const char *config_json, struct pawl_error *err)
 {
-    return new_engine(out, ops, NULL, NULL, config_json, err);
+    return new_engine(out, ops, NULL, pawl_comm_self(), config_json, err);
 }
 
 int pawl_engine_new_at(struct pawl_engine **out, struct pawl_place *place,
                        const char *config_json, struct pawl_error *err)
 {
-    return new_engine(out, NULL, place, NULL, config_json, err);
-}
-
-int pawl_engine_new_ranks_at(struct pawl_engine **out, struct pawl_place *place,
-                             const char *config_json,
-                             const struct pawl_comm *comm,
-                             struct pawl_error *err)
-{
-    int rc = pawl_comm_check(comm, err);
-    if (rc == 0) {
-        rc = new_engine(out, NULL, place, comm, config_json, err);
-    } else if (comm != NULL) {
-        struct pawl_comm taken = *comm;
-        pawl_comm_fini(&taken);
-    }
-    return rc;
+    return new_engine(out, NULL, place, pawl_comm_self(), config_json, err);
 }
 
 int pawl_engine_new_ranks(struct pawl_engine **out, const char *config_json,
                           const struct pawl_comm *comm, struct pawl_error *err)
 {
-    return pawl_engine_new_ranks_at(out, NULL, config_json, comm, err);
+    struct pawl_comm taken = comm == NULL ? (struct pawl_comm){0} : *comm;
+    int rc = pawl_comm_check(comm, err);
+    if (rc < 0) {
+        pawl_comm_fini(&taken);
+        return rc;
+    }
+    return new_engine(out, NULL, NULL, taken, config_json, err);
 }
 
 void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)

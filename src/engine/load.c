@@ -88,11 +88,15 @@ static int find_entry(const struct pawl_manifest_file **entry,
 
 /* ---- the file ----------------------------------------------------------- */
 
-/* A load that is not lazy reads all of a file, unless it maps it. */
+/* Whether the load itself touches no payload. */
+static bool is_lazy(const struct pawl_loading *how)
+{
+    return (how->flags & (PAWL_LOAD_LAZY | PAWL_LOAD_MAP)) != 0;
+}
+
 static bool reads_image(const struct pawl_loading *how)
 {
-    return how->images != NULL &&
-           (how->flags & (PAWL_LOAD_LAZY | PAWL_LOAD_MAP)) == 0;
+    return how->images != NULL && !is_lazy(how);
 }
 
 static int open_at(struct pawl_state_file **out, const struct pawl_loading *how,
@@ -163,9 +167,8 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
     struct pawl_manifest manifest = {0};
     const struct pawl_manifest_file *expected = how->expected;
     bool has_sums = format == &pawl_format_torch;
-    bool is_lazy = (how->flags & (PAWL_LOAD_LAZY | PAWL_LOAD_MAP)) != 0 &&
-                   (how->flags & PAWL_LOAD_VERIFY) == 0;
-    bool read_all = !how->is_proven && (!is_lazy || !has_sums);
+    bool may_wait = is_lazy(how) && (how->flags & PAWL_LOAD_VERIFY) == 0;
+    bool read_all = !how->is_proven && (!may_wait || !has_sums);
     int rc = 0;
     if (expected == NULL) {
         rc = find_entry(&expected, &manifest, how->place, how->path, err);
@@ -266,8 +269,8 @@ int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
         return rc;
     }
     if (how->flags == PAWL_LOAD_MAP) {
-        pawl_state_file_leave(
-            file); /* the state has it, but needs it no more */
+        /* The state has it, but needs no more of it than the mapping. */
+        pawl_state_file_leave(file);
     }
     *size_out = size;
     *out = state;

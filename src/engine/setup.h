@@ -4,7 +4,6 @@
 #define PAWL_ENGINE_SETUP_H
 
 #include "base/log.h"
-#include "comm/comm.h"
 #include "engine/config.h"
 #include "engine/meter.h"
 #include "engine/place.h"
@@ -22,7 +21,6 @@ struct pawl_engine_setup {
     struct pawl_place *place;             /* NULL: the engine makes its own */
     struct pawl_lane *lane;               /* NULL: writes in order, alone */
     const struct pawl_format_ops *format; /* what it writes */
-    const struct pawl_comm *comm;         /* NULL: one rank */
 };
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zip_internal.h - what zip_directory.c and zip_reader.c share. */
+/* zip_internal.h - what the files that read zip share, and of what lies in a
+ * file what the writer does too. */
 #ifndef PAWL_FORMAT_ZIP_INTERNAL_H
 #define PAWL_FORMAT_ZIP_INTERNAL_H
 
@@ -10,9 +11,11 @@
 enum {
     ZIP_STORED = 0,
     ZIP_DEFLATED = 8,
-    ZIP_LOCAL_SIZE = 30,   /* a local header without name and extra */
-    ZIP_CENTRAL_SIZE = 46, /* likewise, an entry of the directory */
-    ZIP_NAME_MAX = 512     /* torch knows no longer ones */
+    ZIP_LOCAL_SIZE = 30,        /* a local header without name and extra */
+    ZIP_CENTRAL_SIZE = 46,      /* likewise, an entry of the directory */
+    ZIP_DESCRIPTOR_SIZE = 16,   /* with its signature */
+    ZIP_DESCRIPTOR64_SIZE = 24, /* likewise, of a zip64 record */
+    ZIP_NAME_MAX = 512          /* torch knows no longer ones */
 };
 #define ZIP_LOCAL_SIGNATURE 0x04034b50u
 

@@ -381,7 +381,8 @@ static int check_in_place(const struct pawl_zip_reader *reader,
 static bool foresee(const struct pawl_zip_reader *reader,
                     const struct pawl_zip_record *record, uint64_t *offset)
 {
-    static const uint64_t descriptors[] = {16, 24}; /* plain, zip64 */
+    static const uint64_t descriptors[] = {ZIP_DESCRIPTOR_SIZE,
+                                           ZIP_DESCRIPTOR64_SIZE};
     uint64_t first = record->header_offset + ZIP_LOCAL_SIZE +
                      reader->prefix_len + record->name_len;
     for (size_t i = 0; i < 2; i++) {

@@ -10,17 +10,13 @@
 
 #include "base/bytes.h"
 #include "base/crc32.h"
+#include "format/zip_internal.h"
 
 #include <stdlib.h>
 
-#define LOCAL_SIG 0x04034b50u
-#define LOCAL_SIZE 30u
 #define DESCRIPTOR_SIG 0x08074b50u
-#define DESCRIPTOR_SIZE 16u
-#define DESCRIPTOR64_SIZE 24u
 #define DESCRIPTOR_CRC 4u /* offset of the field */
 #define CENTRAL_SIG 0x02014b50u
-#define CENTRAL_SIZE 46u
 #define CENTRAL_CRC 16u /* offset of the field */
 #define END64_SIG 0x06064b50u
 #define END64_SIZE 56u
@@ -29,12 +25,10 @@
 #define END_SIG 0x06054b50u
 #define END_SIZE 22u
 
-#define FLAG_DESCRIPTOR 0x0008u
 #define FLAG_UTF8 0x0800u
 #define ZIP64_ID 0x0001u
-#define PADDING_ID 0x4246u  /* "FB" */
-#define NAME_MAX_BYTES 512u /* readers of torch's files know no longer ones */
-#define EXTRA_HEAD 4u       /* id and length of an extra field */
+#define PADDING_ID 0x4246u /* "FB" */
+#define EXTRA_HEAD 4u      /* id and length of an extra field */
 
 void pawl_zip_init(struct pawl_zip *zip, struct pawl_plan *plan,
                    const char *prefix, uint32_t alignment)
@@ -75,7 +69,7 @@ static uint32_t clip32(uint64_t value)
 
 static uint16_t flags_of(const struct pawl_zip_entry *entry)
 {
-    return entry->len_bytes > 0 ? FLAG_UTF8 | FLAG_DESCRIPTOR : FLAG_UTF8;
+    return entry->len_bytes > 0 ? FLAG_UTF8 | ZIP_FLAG_DESCRIPTOR : FLAG_UTF8;
 }
 
 /* Bytes of the zip64 extra field, its head included. */
@@ -121,7 +115,7 @@ static void failed(struct pawl_zip *zip, int code)
 static struct pawl_zip_entry *new_entry(struct pawl_zip *zip, size_t name_len,
                                         uint64_t len_bytes)
 {
-    if (name_len > NAME_MAX_BYTES) {
+    if (name_len > ZIP_NAME_MAX) {
         failed(zip, PAWL_EINVAL);
         return NULL;
     }
@@ -153,7 +147,7 @@ static struct pawl_zip_entry *new_entry(struct pawl_zip *zip, size_t name_len,
 static uint16_t padding(const struct pawl_zip *zip,
                         const struct pawl_zip_entry *entry)
 {
-    uint64_t start = entry->header_offset + LOCAL_SIZE + entry->name_len +
+    uint64_t start = entry->header_offset + ZIP_LOCAL_SIZE + entry->name_len +
                      zip64_len(entry) + EXTRA_HEAD;
     return (uint16_t)(-start & (zip->alignment - 1));
 }
@@ -170,17 +164,17 @@ static struct pawl_zip_entry *begin(struct pawl_zip *zip, const char *name,
     }
     uint16_t pad = padding(zip, entry);
     uint16_t extra = (uint16_t)(zip64_len(entry) + EXTRA_HEAD + pad);
-    uint8_t *at =
-        pawl_plan_extend(zip->plan, LOCAL_SIZE + entry->name_len + extra);
+    uint8_t *at = pawl_plan_extend(zip->plan, (size_t)ZIP_LOCAL_SIZE +
+                                                  entry->name_len + extra);
     if (at == NULL) {
         return NULL; /* pawl_plan_seal tells */
     }
-    memset(at, 0, LOCAL_SIZE);
-    put_le32(at, LOCAL_SIG);
+    memset(at, 0, ZIP_LOCAL_SIZE);
+    put_le32(at, ZIP_LOCAL_SIGNATURE);
     put_le16(at + 6, flags_of(entry));
     put_le16(at + 26, entry->name_len);
     put_le16(at + 28, extra);
-    at += LOCAL_SIZE;
+    at += ZIP_LOCAL_SIZE;
     memcpy(at, zip->prefix, zip->prefix_len);
     at[zip->prefix_len] = '/';
     memcpy(at + zip->prefix_len + 1, name, record_len);
@@ -196,8 +190,8 @@ static void put_descriptor(struct pawl_zip *zip,
 {
     bool wide = needs_zip64(entry);
     size_t place = pawl_plan_here(zip->plan);
-    uint8_t *at =
-        pawl_plan_extend(zip->plan, wide ? DESCRIPTOR64_SIZE : DESCRIPTOR_SIZE);
+    uint8_t *at = pawl_plan_extend(zip->plan, wide ? ZIP_DESCRIPTOR64_SIZE
+                                                   : ZIP_DESCRIPTOR_SIZE);
     if (at == NULL) {
         return;
     }
@@ -243,12 +237,12 @@ static void put_central(struct pawl_zip *zip,
 {
     size_t place = pawl_plan_here(zip->plan);
     uint16_t extra = zip64_len(entry);
-    uint8_t *at =
-        pawl_plan_extend(zip->plan, CENTRAL_SIZE + entry->name_len + extra);
+    uint8_t *at = pawl_plan_extend(zip->plan, (size_t)ZIP_CENTRAL_SIZE +
+                                                  entry->name_len + extra);
     if (at == NULL) {
         return;
     }
-    memset(at, 0, CENTRAL_SIZE);
+    memset(at, 0, ZIP_CENTRAL_SIZE);
     put_le32(at, CENTRAL_SIG);
     put_le16(at + 8, flags_of(entry));
     put_le32(at + CENTRAL_CRC, entry->crc);
@@ -257,10 +251,10 @@ static void put_central(struct pawl_zip *zip,
     put_le16(at + 28, entry->name_len);
     put_le16(at + 30, extra);
     put_le32(at + 42, clip32(entry->header_offset));
-    memcpy(at + CENTRAL_SIZE,
-           pawl_plan_at(zip->plan, entry->header_place + LOCAL_SIZE),
+    memcpy(at + ZIP_CENTRAL_SIZE,
+           pawl_plan_at(zip->plan, entry->header_place + ZIP_LOCAL_SIZE),
            entry->name_len);
-    put_zip64(at + CENTRAL_SIZE + entry->name_len, entry, entry->len_bytes);
+    put_zip64(at + ZIP_CENTRAL_SIZE + entry->name_len, entry, entry->len_bytes);
     pawl_plan_put_crc(zip->plan, entry->record, place + CENTRAL_CRC);
 }
 
@@ -305,15 +299,14 @@ int pawl_zip_end(struct pawl_zip *zip, struct pawl_zip_places *last,
     }
     if (zip->status != 0) {
         return pawl_fail(err, zip->status, 0,
-                         "a record name is longer than %u bytes",
-                         NAME_MAX_BYTES);
+                         "a record name is longer than %u bytes", ZIP_NAME_MAX);
     }
     if (last != NULL) {
         const struct pawl_zip_entry *entry =
             &zip->entries[zip->entry_count - 1];
         size_t end = pawl_plan_here(zip->plan);
         size_t descriptor =
-            needs_zip64(entry) ? DESCRIPTOR64_SIZE : DESCRIPTOR_SIZE;
+            needs_zip64(entry) ? ZIP_DESCRIPTOR64_SIZE : ZIP_DESCRIPTOR_SIZE;
         last->data = end - descriptor - (size_t)entry->len_bytes;
         last->crc_descriptor = end - descriptor + DESCRIPTOR_CRC;
     }
