@@ -6,13 +6,15 @@
 ## make test      all tests, with all set-up
 ## make bench     how fast saving and loading is here, against torch; a
 ##                quarter of an hour; BENCH=--fast, BENCH="--case load", ...
+## make model     all states of the models of the commit (docs/model.md), with
+##                more failures at a time than in the tests; 4 minutes
 ## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
 
 PREFIX ?= /usr/local
 
-.PHONY: help demo test bench install clean
+.PHONY: help demo test bench model install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,6 +30,10 @@ test:
 bench:
 	@tools/setup bench
 	@.venv/bin/python bench/run.py $(BENCH)
+
+model:
+	@tools/setup test
+	@tests/model/check --deep
 
 install:
 	@tools/setup build
