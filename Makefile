@@ -8,13 +8,16 @@
 ##                quarter of an hour; BENCH=--fast, BENCH="--case load", ...
 ## make model     all states of the models of the commit (docs/model.md), with
 ##                more failures at a time than in the tests; 4 minutes
+## make fuzz      any bytes as files, manifests, configs; 6 minutes and the
+##                build: six targets of FUZZ_SECONDS=60 each
 ## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
 
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test bench model install clean
+.PHONY: help demo test bench fuzz model install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -34,6 +37,10 @@ bench:
 model:
 	@tools/setup test
 	@tests/model/check --deep
+
+fuzz:
+	@tools/setup test
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
 
 install:
 	@tools/setup build
