@@ -30,6 +30,14 @@ USES = {
 }
 
 
+# Of MPI, which pawl_mpi.h alone includes.
+NEEDS_MPI = "pawl/pawl_mpi.h"
+MPI_FLAGS = ["-DOMPI_SKIP_MPICXX"] + [
+    flag.replace("-I", "-isystem", 1) for flag in subprocess.run(
+        ["pkg-config", "--cflags", "ompi-c"], capture_output=True, text=True,
+        check=False).stdout.split()]
+
+
 def compile_text(command, text):
     return subprocess.run(
         command + STRICT + ["-I", str(INCLUDE), "-fsyntax-only", "-"],
@@ -41,7 +49,8 @@ def compile_text(command, text):
 def test_alone(header, dialect):
     text = f"#include <{header}>\n#include <{header}>\n" \
            f"int f(void);\nint f(void)\n{{{USES.get(header, '')} return 0;}}\n"
-    done = compile_text(DIALECTS[dialect], text)
+    flags = MPI_FLAGS if header == NEEDS_MPI else []
+    done = compile_text(DIALECTS[dialect] + flags, text)
     assert done.returncode == 0, done.stderr
 
 

@@ -105,12 +105,23 @@ def public_functions():
     return names
 
 
+def exports(installed, name):
+    out = run("nm", "-D", "--defined-only", str(library(installed, name)))
+    return {line.split()[2].split("@")[0] for line in out.splitlines()
+            if line.split()[1] != "A"}
+
+
+# What the library beside libpawl declares in its header.
+OF_MPI = {"pawl_comm_mpi"}
+
+
+def test_exports_of_the_mpi_library(installed):
+    assert exports(installed, "libpawl-mpi.so") == OF_MPI
+
+
 def test_exports_are_what_the_headers_declare(installed):
-    out = run("nm", "-D", "--defined-only",
-              str(library(installed, "libpawl.so")))
-    exported = {line.split()[2].split("@")[0] for line in out.splitlines()
-                if line.split()[1] != "A"}
-    declared = public_functions()
+    exported = exports(installed, "libpawl.so")
+    declared = public_functions() - OF_MPI
     assert len(declared) > 80
     assert exported - declared == set(), "exported, but not declared"
     assert declared - exported == set(), "declared, but not there"

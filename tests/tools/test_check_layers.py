@@ -19,6 +19,7 @@ ALLOWED = {
 def with_layers(tree):
     for layer in LAYERS:
         tree.write(f"src/{layer}/of_{layer}.h", "")
+    tree.write("src/comm/mpi/of_mpi.h", "")
     for name in ("error", "state", "engine", "plugin", "pawl"):
         tree.write(f"include/pawl/{name}.h", "")
 
@@ -75,6 +76,19 @@ def test_layers(tree, layer, target):
     # tests may look inside
     ("tests/x.c", '"engine/of_engine.h"', True),
     ("tests/x.c", '"engine/gone.h"', False),
+    # MPI stands beside the library: public headers, and its own files
+    ("src/comm/mpi/x.c", "<mpi.h>", True),
+    ("src/comm/mpi/x.c", "<pawl/engine.h>", True),
+    ("src/comm/mpi/x.c", '"comm/mpi/of_mpi.h"', True),
+    ("src/comm/mpi/x.c", '"comm/mpi/gone.h"', False),
+    ("src/comm/mpi/x.c", '"comm/of_comm.h"', False),
+    ("src/comm/mpi/x.c", '"base/of_base.h"', False),
+    ("src/comm/x.c", '"comm/mpi/of_mpi.h"', False),
+    ("src/engine/x.c", '"comm/mpi/of_mpi.h"', False),
+    ("src/engine/x.c", "<mpi.h>", False),
+    ("include/pawl/pawl_mpi.h", "<mpi.h>", True),
+    ("include/pawl/x.h", "<mpi.h>", False),
+    ("examples/x.c", "<mpi.h>", True),
     # users may have no more than C99
     ("include/pawl/x.h", "<stdint.h>", True),
     ("include/pawl/x.h", "<pawl/error.h>", True),

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * comm_mpi.c - the table of functions by which ranks of MPI exchange texts
+ *
+ * Whoever waits does the work of all: it sends, receives and sorts whatever
+ * there is, its own or not, for an instant under the one lock, and sleeps a
+ * while without it.  So exchanges on several threads wait side by side, and no
+ * two threads call MPI for one connection at once.
+ */
+#include "comm/mpi/board.h"
+#include "comm/mpi/mail.h"
+
+#include <pawl/pawl_mpi.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Sleeps between looks: short at first, since most answers come at once, then
+ * long enough that waiting costs no processor. */
+#define SLEEP_MIN_NS 20000
+#define SLEEP_MAX_NS 1000000
+
+/* How long a rank that has all it asked for stays for others that have not
+ * taken its text yet: where MPI moves large messages only inside of its
+ * functions, they would wait for this rank's next call. */
+#define LINGER_MS 1000
+
+struct comm_mpi {
+    bool main_only;  /* the thread level wants all calls from one thread */
+    pthread_t owner; /* that thread */
+    pthread_mutex_t lock;
+    struct {
+        struct pawl_mail mail;
+        struct pawl_board board;
+    } locked;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Sleeps, longer from time to time. */
+static void doze(long *ns)
+{
+    struct timespec t = {.tv_nsec = *ns};
+    nanosleep(&t, NULL);
+    *ns = *ns * 2 < SLEEP_MAX_NS ? *ns * 2 : SLEEP_MAX_NS;
+}
+
+/* ---- exchange ------------------------------------------------------------ */
+
+static int check_call(const struct comm_mpi *c, const char *key,
+                      size_t len_bytes, struct pawl_error *err)
+{
+    size_t key_len = strlen(key);
+    if (key_len == 0 || key_len > PAWL_BOARD_KEY_MAX) {
+        return pawl_mail_fail(err, PAWL_EINVAL,
+                              "the key '%.60s' has %zu bytes, not 1 to %d", key,
+                              key_len, PAWL_BOARD_KEY_MAX);
+    }
+    if (len_bytes > PAWL_MAIL_TEXT_MAX) {
+        return pawl_mail_fail(err, PAWL_EINVAL,
+                              "cannot exchange '%s': %zu bytes are too many",
+                              key, len_bytes);
+    }
+    if (c->main_only && !pthread_equal(c->owner, pthread_self())) {
+        return pawl_mail_fail(
+            err, PAWL_ENOTSUP,
+            "cannot exchange '%s' in the background: MPI was initialised "
+            "without MPI_THREAD_MULTIPLE; ask MPI_Init_thread for it, or use "
+            "the engine \"torch\"",
+            key);
+    }
+    return 0;
+}
+
+/* Sends our text and asks for those of the others. */
+static int begin(struct comm_mpi *c, const char *key, const void *data,
+                 size_t len_bytes, struct pawl_board_topic **topic,
+                 uint64_t *id, struct pawl_error *err)
+{
+    struct pawl_board *board = &c->locked.board;
+    const struct pawl_board_part own = {.data = data, .len_bytes = len_bytes};
+    bool used = false;
+    int rc = 0;
+    pthread_mutex_lock(&c->lock);
+    *topic = pawl_board_claim(board, key, &used);
+    if (*topic == NULL) {
+        rc = used ? pawl_mail_fail(err, PAWL_EINVAL,
+                                   "the key '%s' was used before", key)
+                  : pawl_mail_fail(err, PAWL_ENOMEM, "out of memory");
+    } else {
+        /* Cannot fail: the topic is there. */
+        pawl_board_put(board, key, c->locked.mail.rank, &own);
+        rc = pawl_mail_post(&c->locked.mail, key, data, len_bytes, id, err);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+/* Works until all texts are here and ours was taken by all, or `until_ms`. */
+static int await(struct comm_mpi *c, const struct pawl_board_topic *topic,
+                 uint64_t id, int64_t until_ms, struct pawl_error *err)
+{
+    long nap_ns = SLEEP_MIN_NS;
+    bool had_all = false;
+    for (;;) {
+        bool moved = false;
+        pthread_mutex_lock(&c->lock);
+        int rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, err);
+        bool all = pawl_board_missing(&c->locked.board, topic) == UINT32_MAX;
+        bool taken = pawl_mail_taken(&c->locked.mail, id);
+        pthread_mutex_unlock(&c->lock);
+        int64_t now = now_ms();
+        if (all && !had_all && until_ms - now > LINGER_MS) {
+            until_ms = now + LINGER_MS;
+        }
+        had_all = all;
+        if (rc < 0 || (all && taken) || (!moved && now >= until_ms)) {
+            return all ? 0 : rc;
+        }
+        if (moved) {
+            nap_ns = SLEEP_MIN_NS;
+        } else {
+            doze(&nap_ns);
+        }
+    }
+}
+
+/* Hands over what came.  Only this thread looks at a closed topic's texts. */
+static int take(const struct comm_mpi *c, const struct pawl_board_topic *topic,
+                pawl_comm_part_fn part, void *part_ctx)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < c->locked.board.rank_count && rc == 0; i++) {
+        const struct pawl_board_part *p = &topic->parts[i];
+        rc = p->kept ? part(part_ctx, i, p->data, p->len_bytes) : 0;
+    }
+    return rc;
+}
+
+/* Waits no more for `topic`; returns the first rank that did not come. */
+static uint32_t close_topic(struct comm_mpi *c, struct pawl_board_topic *topic)
+{
+    pthread_mutex_lock(&c->lock);
+    uint32_t missing = pawl_board_missing(&c->locked.board, topic);
+    pawl_board_close(topic);
+    pthread_mutex_unlock(&c->lock);
+    return missing;
+}
+
+static void leave(struct comm_mpi *c, struct pawl_board_topic *topic)
+{
+    pthread_mutex_lock(&c->lock);
+    pawl_board_release(&c->locked.board, topic);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Sends, waits, and hands over what came in time. */
+static int talk(struct comm_mpi *c, const char *key, const void *data,
+                size_t len_bytes, int64_t timeout_ms, pawl_comm_part_fn part,
+                void *part_ctx, uint32_t *missing_rank, struct pawl_error *err)
+{
+    struct pawl_board_topic *topic = NULL;
+    uint64_t id = 0;
+    int64_t now = now_ms();
+    int64_t until_ms =
+        timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
+    int rc = begin(c, key, data, len_bytes, &topic, &id, err);
+    if (topic == NULL) {
+        return rc;
+    }
+    if (rc == 0) {
+        /* Without time it still looks once, which lets MPI move. */
+        rc = await(c, topic, id, until_ms, err);
+    }
+    uint32_t missing = close_topic(c, topic);
+    if (rc == 0 && timeout_ms > 0 && part != NULL) {
+        rc = take(c, topic, part, part_ctx);
+    }
+    leave(c, topic);
+    if (rc == 0 && timeout_ms > 0 && missing != UINT32_MAX) {
+        *missing_rank = missing;
+        rc = pawl_mail_fail(err, PAWL_ETIMEDOUT,
+                            "rank %u did not come to '%s' within %lld ms",
+                            (unsigned)missing, key, (long long)timeout_ms);
+    }
+    return rc;
+}
+
+static int comm_mpi_exchange(void *ctx, const char *key, const void *data,
+                             size_t len_bytes, int64_t timeout_ms,
+                             pawl_comm_part_fn part, void *part_ctx,
+                             uint32_t *missing_rank, struct pawl_error *err)
+{
+    struct comm_mpi *c = ctx;
+    uint32_t unused;
+    missing_rank = missing_rank != NULL ? missing_rank : &unused;
+    *missing_rank = UINT32_MAX;
+    int rc = check_call(c, key, len_bytes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    return talk(c, key, data, len_bytes, timeout_ms < 0 ? 0 : timeout_ms, part,
+                part_ctx, missing_rank, err);
+}
+
+/* ---- end of the connection ----------------------------------------------- */
+
+/* Gives the others time to take what was sent. */
+static void drain(struct comm_mpi *c)
+{
+    int64_t until_ms = now_ms() + LINGER_MS;
+    long nap_ns = SLEEP_MIN_NS;
+    int rc = 0;
+    while (c->locked.mail.out != NULL && rc == 0 && now_ms() < until_ms) {
+        bool moved = false;
+        rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, NULL);
+        if (!moved) {
+            doze(&nap_ns);
+        }
+    }
+}
+
+static void comm_mpi_free(void *ctx)
+{
+    struct comm_mpi *c = ctx;
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    if (finalized) {
+        pawl_mail_forget(&c->locked.mail);
+    } else {
+        drain(c);
+        pawl_mail_cancel(&c->locked.mail);
+        MPI_Comm_free(&c->locked.mail.comm);
+    }
+    pawl_board_fini(&c->locked.board);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static const struct pawl_comm_ops comm_mpi_ops = {
+    .struct_size = sizeof(struct pawl_comm_ops),
+    .name = "mpi",
+    .exchange = comm_mpi_exchange,
+    .free = comm_mpi_free,
+};
+
+/* ---- its beginning ------------------------------------------------------- */
+
+static int check_running(struct pawl_error *err)
+{
+    int initialized = 0;
+    int finalized = 0;
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    if (!initialized || finalized) {
+        return pawl_mail_fail(err, PAWL_ESTATE, "MPI is not running: %s",
+                              finalized ? "MPI_Finalize was called"
+                                        : "call MPI_Init_thread first");
+    }
+    return 0;
+}
+
+static int check_comm(MPI_Comm comm, struct pawl_error *err)
+{
+    int inter = 0;
+    if (comm == MPI_COMM_NULL) {
+        return pawl_mail_fail(err, PAWL_EINVAL,
+                              "there are no ranks in MPI_COMM_NULL");
+    }
+    int rc = MPI_Comm_test_inter(comm, &inter);
+    if (rc != MPI_SUCCESS) {
+        return pawl_mail_fail_mpi(err, "cannot use the communicator", rc);
+    }
+    if (inter) {
+        return pawl_mail_fail(
+            err, PAWL_EINVAL,
+            "an intercommunicator has two groups of ranks, not one");
+    }
+    return 0;
+}
+
+/* Below MPI_THREAD_SERIALIZED only the main thread may call MPI. */
+static int check_thread(bool *main_only, struct pawl_error *err)
+{
+    int level = MPI_THREAD_SINGLE;
+    int is_main = 0;
+    MPI_Query_thread(&level);
+    MPI_Is_thread_main(&is_main);
+    *main_only = level < MPI_THREAD_SERIALIZED;
+    if (*main_only && !is_main) {
+        return pawl_mail_fail(err, PAWL_ENOTSUP,
+                              "not the thread that initialised MPI, and MPI "
+                              "was initialised without MPI_THREAD_MULTIPLE");
+    }
+    return 0;
+}
+
+static int connect_ranks(struct pawl_mail *mail, MPI_Comm comm,
+                         struct pawl_error *err)
+{
+    int rank = 0;
+    int size = 0;
+    int rc = MPI_Comm_dup(comm, &mail->comm);
+    if (rc != MPI_SUCCESS) {
+        return pawl_mail_fail_mpi(err, "cannot duplicate the communicator", rc);
+    }
+    MPI_Comm_set_errhandler(mail->comm, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(mail->comm, &rank);
+    MPI_Comm_size(mail->comm, &size);
+    mail->rank = (uint32_t)rank;
+    mail->size = (uint32_t)size;
+    return 0;
+}
+
+int pawl_comm_mpi(struct pawl_comm *out, MPI_Comm comm, struct pawl_error *err)
+{
+    bool main_only = false;
+    int rc = check_running(err);
+    if (rc == 0) {
+        rc = check_comm(comm, err);
+    }
+    if (rc == 0) {
+        rc = check_thread(&main_only, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    struct comm_mpi *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        return pawl_mail_fail(err, PAWL_ENOMEM, "out of memory");
+    }
+    rc = connect_ranks(&c->locked.mail, comm, err);
+    if (rc < 0) {
+        free(c);
+        return rc;
+    }
+    pthread_mutex_init(&c->lock, NULL);
+    c->main_only = main_only;
+    c->owner = pthread_self();
+    c->locked.board.rank_count = c->locked.mail.size;
+    *out = (struct pawl_comm){.ops = &comm_mpi_ops,
+                              .ctx = c,
+                              .rank = c->locked.mail.rank,
+                              .size = c->locked.mail.size};
+    return 0;
+}
