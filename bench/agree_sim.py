@@ -5,8 +5,8 @@
     python bench/agree_sim.py --measure       and real processes on this machine
     python bench/agree_sim.py --files 8 --latency-us 20
 
-A commit of many ranks has two exchanges: each rank's outcome and list of files
-to all, and rank 0's outcome to all.  Four ways to make them are compared:
+A commit of many ranks has two steps: each rank's outcome and list of files go
+to rank 0, and its outcome to all.  Four ways to make them are compared:
 
   all to all   each rank asks a key-value server for what each other gave
   star         rank 0 takes all, and gives the whole to each

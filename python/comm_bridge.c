@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * comm_bridge.c - a Python object with `exchange` is a pawl_comm
+ * comm_bridge.c - a Python object with `gather` and `broadcast` is a pawl_comm
  *
  * The engine calls from any of its threads, and holds no GIL then: each call
  * takes it, and lets go of it again before it hands on what the ranks gave,
@@ -42,7 +42,7 @@ static int take_exception(uint32_t *missing_rank, struct pawl_error *err)
     PyObject *text = exc == NULL ? NULL : PyObject_Str(exc);
     const char *utf8 = text == NULL ? NULL : PyUnicode_AsUTF8(text);
     pawl_fail(err, code, 0, "%s",
-              utf8 != NULL ? utf8 : "the ranks cannot exchange anything");
+              utf8 != NULL ? utf8 : "the ranks cannot talk");
     PyErr_Clear();
     Py_XDECREF(text);
     Py_XDECREF(kind);
@@ -51,14 +51,14 @@ static int take_exception(uint32_t *missing_rank, struct pawl_error *err)
     return code;
 }
 
-/* What exchange returned, as a tuple of bytes; NULL with an exception. */
+/* What gather returned, as a tuple of bytes; NULL with an exception. */
 static PyObject *check_parts(PyObject *returned)
 {
     PyObject *parts = PySequence_Tuple(returned);
     for (Py_ssize_t i = 0; parts != NULL && i < PyTuple_GET_SIZE(parts); i++) {
         if (!PyBytes_Check(PyTuple_GET_ITEM(parts, i))) {
             PyErr_SetString(PyExc_TypeError,
-                            "exchange of the comm gave no list of bytes");
+                            "the comm gave something else than bytes");
             Py_CLEAR(parts);
         }
     }
@@ -79,33 +79,69 @@ static int hand_on(PyObject *parts, pawl_comm_part_fn part, void *part_ctx)
     return rc;
 }
 
-static int bridge_exchange(void *ctx, const char *key, const void *data,
-                           size_t len_bytes, int64_t timeout_ms,
-                           pawl_comm_part_fn part, void *part_ctx,
-                           uint32_t *missing_rank, struct pawl_error *err)
+/* Calls gather or broadcast.  Needs the GIL; NULL with an exception. */
+static PyObject *call(PyObject *object, const char *method, const char *key,
+                      const void *data, size_t len_bytes, int64_t timeout_ms)
 {
-    uint32_t missing = UINT32_MAX;
-    int rc = 0;
-    if (!Py_IsInitialized()) {
-        return pawl_fail(err, PAWL_EIO, 0, "the interpreter has ended");
-    }
-    PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *returned = PyObject_CallMethod(
-        ctx, "exchange", "sy#d", key, len_bytes > 0 ? (const char *)data : "",
+    return PyObject_CallMethod(
+        object, method, "sy#d", key, len_bytes > 0 ? (const char *)data : "",
         (Py_ssize_t)len_bytes, (double)timeout_ms / 1000.0);
-    PyObject *parts =
-        returned == NULL || timeout_ms == 0 ? NULL : check_parts(returned);
+}
+
+/* Takes the references over: `parts` is what was made of `returned`. */
+static int finish(PyObject *returned, PyObject *parts, pawl_comm_part_fn part,
+                  void *part_ctx, uint32_t *missing, struct pawl_error *err)
+{
+    int rc = 0;
     if (PyErr_Occurred() != NULL) {
-        rc = take_exception(&missing, err);
+        rc = take_exception(missing, err);
     } else if (parts != NULL) {
         rc = hand_on(parts, part, part_ctx);
     }
     Py_XDECREF(parts);
     Py_XDECREF(returned);
-    PyGILState_Release(gil);
-    if (missing_rank != NULL) {
-        *missing_rank = missing;
+    return rc;
+}
+
+static int fail_ended(struct pawl_error *err)
+{
+    return pawl_fail(err, PAWL_EIO, 0, "the interpreter has ended");
+}
+
+static int bridge_gather(void *ctx, const char *key, const void *data,
+                         size_t len_bytes, int64_t timeout_ms,
+                         pawl_comm_part_fn part, void *part_ctx,
+                         uint32_t *missing_rank, struct pawl_error *err)
+{
+    *missing_rank = UINT32_MAX;
+    if (!Py_IsInitialized()) {
+        return fail_ended(err);
     }
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *returned = call(ctx, "gather", key, data, len_bytes, timeout_ms);
+    PyObject *parts = returned == NULL ? NULL : check_parts(returned);
+    int rc = finish(returned, parts, part, part_ctx, missing_rank, err);
+    PyGILState_Release(gil);
+    return rc;
+}
+
+static int bridge_broadcast(void *ctx, const char *key, const void *data,
+                            size_t len_bytes, int64_t timeout_ms,
+                            pawl_comm_part_fn part, void *part_ctx,
+                            struct pawl_error *err)
+{
+    uint32_t missing = UINT32_MAX;
+    if (!Py_IsInitialized()) {
+        return fail_ended(err);
+    }
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *returned =
+        call(ctx, "broadcast", key, data, len_bytes, timeout_ms);
+    PyObject *one = returned == NULL ? NULL : PyTuple_Pack(1, returned);
+    PyObject *parts = one == NULL ? NULL : check_parts(one);
+    Py_XDECREF(one);
+    int rc = finish(returned, parts, part, part_ctx, &missing, err);
+    PyGILState_Release(gil);
     return rc;
 }
 
@@ -121,7 +157,8 @@ static void bridge_free(void *ctx)
 static const struct pawl_comm_ops bridge_ops = {
     .struct_size = sizeof(struct pawl_comm_ops),
     .name = "python",
-    .exchange = bridge_exchange,
+    .gather = bridge_gather,
+    .broadcast = bridge_broadcast,
     .free = bridge_free,
 };
 

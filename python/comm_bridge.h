@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * comm_bridge.h - a Python object with `exchange` is a pawl_comm
+ * comm_bridge.h - a Python object with `gather` and `broadcast` is a pawl_comm
  */
 #ifndef PAWL_PYTHON_COMM_BRIDGE_H
 #define PAWL_PYTHON_COMM_BRIDGE_H

@@ -41,6 +41,19 @@ static int nobody_comes(void *ctx, const char *key, const void *data,
     return PAWL_ETIMEDOUT;
 }
 
+static int rank_0_says(void *ctx, const char *key, const void *data,
+                       size_t len_bytes, int64_t timeout_ms,
+                       pawl_comm_part_fn part, void *part_ctx,
+                       struct pawl_error *err)
+{
+    (void)ctx;
+    (void)key;
+    (void)data;
+    (void)len_bytes;
+    (void)err;
+    return timeout_ms < 100 ? PAWL_ETIMEDOUT : part(part_ctx, 0, "said", 4);
+}
+
 static void count_free(void *ctx)
 {
     ++*(int *)ctx;
@@ -49,7 +62,8 @@ static void count_free(void *ctx)
 static struct pawl_comm_ops ops = {
     .struct_size = sizeof(struct pawl_comm_ops),
     .name = "sample",
-    .exchange = nobody_comes,
+    .gather = nobody_comes,
+    .broadcast = rank_0_says,
     .free = count_free,
 };
 
@@ -66,7 +80,9 @@ static void gather_gives_back_what_was_given(void **state)
     assert_int_equal(parts.of_rank[0].len, 3);
     assert_memory_equal(parts.of_rank[0].data, "abc", 3);
     pawl_comm_parts_fini(&parts);
-    assert_int_equal(pawl_comm_give(&comm, "k2", "abc", 3, &err), 0);
+    struct pawl_buffer text = {0};
+    assert_int_equal(pawl_comm_broadcast(&text, &comm, "k2", 0, &err), 0);
+    assert_int_equal(text.len, 0);
     pawl_comm_fini(&comm);
 }
 
@@ -89,10 +105,25 @@ static void gather_finds_out_wrong_parts(void **state)
     struct pawl_comm_parts parts = {0};
     struct pawl_error err;
     (void)state;
-    wrong.exchange = part_of_wrong_rank;
+    wrong.gather = part_of_wrong_rank;
     assert_int_equal(pawl_comm_gather(&parts, &comm, "k", "", 0, 500, &err),
                      PAWL_EBUG);
     assert_non_null(strstr(err.message, "sample"));
+}
+
+static void broadcast_gives_what_rank_0_said(void **state)
+{
+    struct pawl_comm comm = {.ops = &ops, .rank = 1, .size = 2};
+    struct pawl_buffer text = {0};
+    struct pawl_error err;
+    (void)state;
+    assert_int_equal(pawl_comm_broadcast(&text, &comm, "k", 500, &err), 0);
+    assert_int_equal(text.len, 4);
+    assert_memory_equal(text.data, "said", 4);
+    assert_int_equal(pawl_comm_broadcast(&text, &comm, "k", 50, &err),
+                     PAWL_ETIMEDOUT);
+    assert_string_equal(err.message, "rank 0 did not come within 50 ms");
+    pawl_buffer_fini(&text);
 }
 
 static void bad_comms_are_refused_and_freed(void **state)
@@ -132,6 +163,7 @@ int main(void)
         cmocka_unit_test(gather_gives_back_what_was_given),
         cmocka_unit_test(gather_names_who_did_not_come),
         cmocka_unit_test(gather_finds_out_wrong_parts),
+        cmocka_unit_test(broadcast_gives_what_rank_0_said),
         cmocka_unit_test(bad_comms_are_refused_and_freed),
         cmocka_unit_test(an_engine_frees_its_comm),
     };

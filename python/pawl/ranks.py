@@ -4,19 +4,20 @@
     comm = pawl.ranks.from_torch_distributed()  # None, if there is one process
     engine = pawl.CheckpointEngine(config, comm=comm)
 
-A comm has `rank`, `size` and `exchange`: see `Comm`.  The one here, `StoreComm`,
-talks over a store of torch.distributed that is its own, so that it may wait in
+A comm has `rank`, `size`, `gather` and `broadcast`: see `Comm`.  The one here,
+`StoreComm`, talks over a store of torch.distributed that is its own, so that it may wait in
 the background while the training's groups work on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 import weakref
 from datetime import timedelta
-from typing import Any, Optional, Protocol
+from typing import Any, Callable, Iterator, Optional, Protocol
 
 from .errors import Error, TimeoutError
 
@@ -44,19 +45,38 @@ class Comm(Protocol):
     rank: int
     size: int
 
-    def exchange(self, key: str, data: bytes, timeout: float) -> list[bytes]:
-        """Gives `data` to all ranks, and takes what each gave under `key`.
+    def gather(self, key: str, data: bytes, timeout: float) -> list[bytes]:
+        """Gives `data` to rank 0, which gets what each rank gave.
 
-        Each rank uses a key once.  Called by several threads at once, for
-        different keys, in any order; they must not wait for one another.
+        Each key is used once, by `gather` or by `broadcast`.  Both are called by
+        several threads at once, for different keys, in any order; they must not
+        wait for one another.
 
         Args:
             key: printable ASCII, up to 400 bytes.
             data: up to some megabytes.
-            timeout: in seconds; 0: gives, waits for nobody, returns [].
+            timeout: seconds that rank 0 waits for the others, which do not wait.
+
+        Returns:
+            On rank 0, what each rank gave, in order; on others [].
 
         Raises:
             TimeoutError: a rank did not come; attribute `rank` tells which.
+            Exception: the connection failed.
+        """
+        ...
+
+    def broadcast(self, key: str, data: bytes, timeout: float) -> bytes:
+        """Gives `data` of rank 0 to all others, whose own is not looked at.
+
+        Args:
+            timeout: seconds that the others wait for rank 0, which does not wait.
+
+        Returns:
+            What rank 0 gave.
+
+        Raises:
+            TimeoutError: rank 0 did not come; attribute `rank` is 0.
             Exception: the connection failed.
         """
         ...
@@ -74,6 +94,19 @@ def _leave(store: Any, prefix: str, rank: int, size: int) -> None:
         pass  # the store is gone already
 
 
+@contextlib.contextmanager
+def _errors(key: str) -> Iterator[None]:
+    """Makes errors of the store, torch's DistNetworkError and the like, Pawl's."""
+    try:
+        yield
+    except RuntimeError as exc:
+        if isinstance(exc, Error):
+            raise
+        raise Error(
+            f"cannot reach the other ranks for '{key}' by way of rank 0: {exc}"
+        ) from exc
+
+
 class StoreComm:
     """Ranks that talk over a torch.distributed.Store.
 
@@ -84,7 +117,7 @@ class StoreComm:
         size: how many ranks there are.
         prefix: what keys begin with; another one for each comm of a store.
 
-    A key is deleted when all ranks took what it had.  Rank 0 waits for the
+    What was given is deleted when it was taken.  Rank 0 waits for the
     others when it ends, some seconds at most, since its process mostly has the
     store.
     """
@@ -98,54 +131,60 @@ class StoreComm:
         self._prefix = prefix
         self._finalizer = weakref.finalize(self, _leave, store, prefix, rank, size)
 
-    def exchange(self, key: str, data: bytes, timeout: float) -> list[bytes]:
+    def gather(self, key: str, data: bytes, timeout: float) -> list[bytes]:
+        """See `Comm`."""
+        keys = [f"{self._prefix}/{key}/{rank}" for rank in range(self.size)]
+        with _errors(key):
+            if self.rank != 0:
+                self._store.set(keys[self.rank], data)
+                return []
+            self._await(keys[1:], timeout, lambda at: at + 1, key)
+            others = [self._store.get(each) for each in keys[1:]]
+            for each in keys[1:]:
+                self._store.delete_key(each)
+        return [data, *others]
+
+    def broadcast(self, key: str, data: bytes, timeout: float) -> bytes:
         """See `Comm`."""
         base = f"{self._prefix}/{key}"
-        keys = [f"{base}/{rank}" for rank in range(self.size)]
-        try:
-            self._store.set(keys[self.rank], data)
-            parts: list[bytes] = []
-            if timeout > 0:
-                self._await(keys, key, timeout)
-                parts = [bytes(part) for part in self._store.multi_get(keys)]
-            self._forget(base, keys)
-        except RuntimeError as exc:  # torch's DistNetworkError and the like
-            if isinstance(exc, Error):
-                raise
-            raise Error(f"cannot exchange '{key}' with the other ranks: {exc}") from exc
-        return parts
+        with _errors(key):
+            if self.rank == 0:
+                self._store.set(base, data)
+                return data
+            self._await([base], timeout, lambda at: 0, key)
+            given = bytes(self._store.get(base))
+            if self._store.add(f"{base}/taken", 1) == self.size - 1:
+                self._store.delete_key(base)
+                self._store.delete_key(f"{base}/taken")
+        return given
 
     def close(self) -> None:
         """Ends it; rank 0 waits for the others to do so too."""
         self._finalizer()
 
-    def _await(self, keys: list[str], key: str, timeout: float) -> None:
+    def _await(
+        self, keys: list[str], timeout: float, rank_of: Callable[[int], int], key: str
+    ) -> None:
         """Looks again and again: a store that waits lets no other thread in."""
         end = time.monotonic() + timeout
         pause = _SHORT
-        while not self._store.check(keys):
+        while keys and not self._store.check(keys):
             left = end - time.monotonic()
             if left <= 0:
-                self._complain(keys, key, timeout)
-                return
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LONG)
-
-    def _complain(self, keys: list[str], key: str, timeout: float) -> None:
-        """Raises, unless the last rank came just now."""
-        for rank, each in enumerate(keys):
-            if not self._store.check([each]):
+                missing = self._first_missing(keys)
+                if missing is None:
+                    return  # the last one came just now
+                rank = rank_of(missing)
                 exc = RankTimeoutError(
                     f"rank {rank} did not come within {timeout:g} s to '{key}'"
                 )
                 exc.rank = rank
                 raise exc
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONG)
 
-    def _forget(self, base: str, keys: list[str]) -> None:
-        """Deletes what was exchanged, if this rank was the last to take it."""
-        if self._store.add(f"{base}/taken", 1) == self.size:
-            for each in [*keys, f"{base}/taken"]:
-                self._store.delete_key(each)
+    def _first_missing(self, keys: list[str]) -> Optional[int]:
+        return next((i for i, key in enumerate(keys) if not self._store.check([key])), None)
 
 
 def from_torch_distributed(host: Optional[str] = None) -> Optional[StoreComm]:

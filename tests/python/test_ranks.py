@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ranks talk: processes and threads exchange, time out, and name who is missing."""
+"""Ranks talk: processes and threads give and take, and name who is missing."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ import torch.distributed as dist
 import pawl
 import pawl.ranks
 
-# Made by each rank with torch.distributed itself, then two exchanges at once.
+# Made by each rank with torch.distributed itself, then gathers and broadcasts.
 MEETING = """
 import sys
 import torch.distributed as dist
@@ -24,8 +24,11 @@ dist.init_process_group("gloo", rank=rank, world_size=size, init_method=meet)
 comm = pawl.ranks.from_torch_distributed(host="127.0.0.1")
 assert (comm.rank, comm.size) == (rank, size)
 for turn in range(20):
-    parts = comm.exchange(f"turn {turn}", bytes([rank, turn, 0, 255]), 30.0)
-    assert parts == [bytes([r, turn, 0, 255]) for r in range(size)], parts
+    parts = comm.gather(f"to {turn}", bytes([rank, turn, 0, 255]), 30.0)
+    all_parts = [bytes([r, turn, 0, 255]) for r in range(size)]
+    assert parts == (all_parts if rank == 0 else []), parts
+    told = comm.broadcast(f"from {turn}", bytes([turn, 0]) if rank == 0 else b"", 30.0)
+    assert told == bytes([turn, 0]), told
 print("met")
 """
 
@@ -61,20 +64,18 @@ def test_processes_meet(tmp_path):
 
 
 def test_threads_do_not_wait_for_one_another():
-    server, (zero, one) = clients(2)
+    _, (zero, one) = clients(2)
     late = []
     waiting = threading.Thread(
-        target=lambda: late.append(zero.exchange("late", b"0", 30.0))
+        target=lambda: late.append(zero.gather("late", b"0", 30.0))
     )
     waiting.start()
-    other = threading.Thread(target=one.exchange, args=("soon", b"1" * 3_000_000, 30.0))
-    other.start()
+    one.gather("soon", b"1" * 3_000_000, 30.0)
     start = time.monotonic()
-    assert zero.exchange("soon", b"", 30.0) == [b"", b"1" * 3_000_000]
+    assert zero.gather("soon", b"", 30.0) == [b"", b"1" * 3_000_000]
     assert time.monotonic() - start < 10
     assert late == []
-    other.join()
-    assert one.exchange("late", b"\0\n", 30.0) == [b"0", b"\0\n"]
+    assert one.gather("late", b"\0\n", 30.0) == []
     waiting.join()
     assert late == [[b"0", b"\0\n"]]
     leave([zero, one])
@@ -82,28 +83,57 @@ def test_threads_do_not_wait_for_one_another():
 
 def test_the_missing_rank_is_named():
     _, comms = clients(3)
-    comms[1].exchange("here", b"1", 0)
+    comms[1].gather("here", b"1", 0.2)
     with pytest.raises(pawl.TimeoutError, match="rank 2 did not come") as caught:
-        comms[0].exchange("here", b"0", 0.2)
+        comms[0].gather("here", b"0", 0.2)
     assert caught.value.rank == 2
+    with pytest.raises(pawl.TimeoutError, match="rank 0 did not come") as caught:
+        comms[1].broadcast("there", b"", 0.2)
+    assert caught.value.rank == 0
     leave(comms)
 
 
-def test_zero_only_gives():
+def test_giving_waits_for_nobody():
     _, (zero, one) = clients(2)
-    assert zero.exchange("given", b"zero", 0) == []
-    assert one.exchange("given", b"one", 30.0) == [b"zero", b"one"]
+    assert one.gather("given", b"one", 30.0) == []
+    assert zero.broadcast("told", b"zero", 30.0) == b"zero"
+    assert zero.gather("given", b"zero", 30.0) == [b"zero", b"one"]
+    assert one.broadcast("told", b"", 30.0) == b"zero"
     leave([zero, one])
 
 
 def test_what_was_taken_is_deleted():
-    server, (zero, one) = clients(2)
+    server, (zero, one, two) = clients(3)
     before = server.num_keys()
     for turn in range(10):
-        zero.exchange(str(turn), b"zero", 0)
-        one.exchange(str(turn), b"one", 30.0)
+        one.gather(f"to {turn}", b"one", 30.0)
+        two.gather(f"to {turn}", b"two", 30.0)
+        zero.gather(f"to {turn}", b"zero", 30.0)
+        zero.broadcast(f"from {turn}", b"zero", 30.0)
+        one.broadcast(f"from {turn}", b"", 30.0)
+        two.broadcast(f"from {turn}", b"", 30.0)
     assert server.num_keys() == before
-    leave([zero, one])
+    leave([zero, one, two])
+
+
+def test_a_dead_rank_0_is_named():
+    """Its process had the store."""
+    program = (
+        "import torch.distributed as dist, sys, time\n"
+        "s = dist.TCPStore('127.0.0.1', 0, None, True, wait_for_workers=False)\n"
+        "print(s.port, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as server:
+        port = int(server.stdout.readline())
+        store = dist.TCPStore("127.0.0.1", port, None, False)
+        one = pawl.ranks.StoreComm(store, 1, 2)
+        server.kill()
+        server.wait()
+    with pytest.raises(pawl.Error, match="'key' by way of rank 0"):
+        one.broadcast("key", b"", 30.0)
+    one.close()
 
 
 def test_one_process_needs_no_comm():
@@ -124,9 +154,13 @@ class Alone:
     def __init__(self):
         self.asked = []
 
-    def exchange(self, key, data, timeout):
+    def gather(self, key, data, timeout):
         self.asked.append(key)
         return [data]
+
+    def broadcast(self, key, data, timeout):
+        self.asked.append(key)
+        return data
 
 
 def test_an_engine_of_one_rank(tmp_path):
