@@ -208,10 +208,11 @@ static PyObject *engine_create(PyObject *self, PyObject *args)
 {
     PyObject *dir = NULL;
     const char *tag = NULL;
+    int keep_latest = 0;
     struct pawl_error err = {0, 0, ""};
     int rc = 0;
-    if (!PyArg_ParseTuple(args, "O&s:create", PyUnicode_FSConverter, &dir,
-                          &tag)) {
+    if (!PyArg_ParseTuple(args, "O&sp:create", PyUnicode_FSConverter, &dir,
+                          &tag, &keep_latest)) {
         return NULL;
     }
     struct pawl_engine *engine = enter(self);
@@ -220,7 +221,10 @@ static PyObject *engine_create(PyObject *self, PyObject *args)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS;
-    rc = pawl_engine_create(engine, PyBytes_AS_STRING(dir), tag, &err);
+    rc = pawl_engine_keep_latest(engine, keep_latest != 0, &err);
+    if (rc == 0) {
+        rc = pawl_engine_create(engine, PyBytes_AS_STRING(dir), tag, &err);
+    }
     Py_END_ALLOW_THREADS;
     PyObject *result = leave(self, rc, &err, dir);
     Py_DECREF(dir);
@@ -471,7 +475,8 @@ static PyObject *engine_status(PyObject *self, PyObject *unused)
 /* ---- the type ---------------------------------------------------------- */
 
 static PyMethodDef engine_methods[] = {
-    {"create", engine_create, METH_VARARGS, "create(save_dir, tag)"},
+    {"create", engine_create, METH_VARARGS,
+     "create(save_dir, tag, keep_latest)"},
     {"makedirs", engine_makedirs, METH_VARARGS, "makedirs(path, exist_ok)"},
     {"save", engine_save, METH_VARARGS, "save(obj, path, session)"},
     {"commit", engine_commit, METH_VARARGS, "commit(tag)"},

@@ -253,6 +253,35 @@ static void test_nothing_is_visible_before_commit(void **state)
     engine_fixture_free(fix);
 }
 
+static void keep_latest(struct engine_fixture *fix, bool keep)
+{
+    struct pawl_error err = {0};
+    if (pawl_engine_keep_latest(fix->engine, keep, &err) < 0) {
+        fail_msg("%s", err.message);
+    }
+}
+
+static void test_latest_stays_if_told_so(void **state)
+{
+    struct engine_fixture *fix = contract_make(state, "");
+    const char *tags[] = {"one", "two", "three"};
+    const char *paths[] = {"one/a.pt", "two/a.pt", "three/a.pt"};
+    for (int i = 0; i < 3; i++) {
+        keep_latest(fix, i == 1);
+        must_create(fix, tags[i]);
+        must_save(fix, paths[i], 1);
+        keep_latest(fix, i != 1); /* it is create that counts */
+        must_commit(fix, tags[i]);
+        assert_string_equal(must_open(fix, NULL), tags[i]);
+        assert_int_equal(pawl_engine_close(fix->engine, tags[i], NULL), 0);
+        size_t len = 0;
+        char *latest = run_read(fix, "latest", &len);
+        assert_string_equal(latest, tags[i == 1 ? 0 : i]);
+        free(latest);
+    }
+    engine_fixture_free(fix);
+}
+
 static void test_second_save_replaces(void **state)
 {
     struct engine_fixture *fix = contract_make(state, "");
@@ -458,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_paths_are_normalized),
         cmocka_unit_test(test_makedirs),
         cmocka_unit_test(test_nothing_is_visible_before_commit),
+        cmocka_unit_test(test_latest_stays_if_told_so),
         cmocka_unit_test(test_second_save_replaces),
         cmocka_unit_test(test_same_tag_again),
         cmocka_unit_test(test_same_tag_in_a_row),

@@ -135,6 +135,14 @@ PAWL_API int pawl_engine_create(struct pawl_engine *engine,
                                 const char *save_dir, const char *tag,
                                 struct pawl_error *err);
 
+/* Whether checkpoints that are created from now on leave `latest` as it is
+ * (`keep` true), or move it when they are committed (false, the default).
+ * open finds the newest all the same.  With several ranks the word of rank 0
+ * counts.  For the thread that calls create.  PAWL_ENOTSUP with `keep`, if the
+ * engine is a plugin's. */
+PAWL_API int pawl_engine_keep_latest(struct pawl_engine *engine, bool keep,
+                                     struct pawl_error *err);
+
 /* Makes a directory and its parents.  Within the open checkpoint it is made
  * where the checkpoint is being made, so it cannot be seen yet.
  * PAWL_EEXIST if it is there and not `exist_ok`. */

@@ -207,12 +207,14 @@ class CheckpointEngine:
 
     # ---- saving ------------------------------------------------------------
 
-    def create(self, save_dir: Path, tag: str) -> None:
+    def create(self, save_dir: Path, tag: str, *, latest: bool = True) -> None:
         """Begins checkpoint `tag`; nothing of it can be seen before `commit`.
 
         Args:
             save_dir: the directory of the run; made if need be.
             tag: name of the checkpoint, 1 to 255 bytes, a plain file name.
+            latest: whether the file `latest` names it once it is committed;
+                `open` finds it all the same.  Of several ranks, rank 0 decides.
 
         Raises:
             InvalidError: a bad tag; its text names it.
@@ -222,7 +224,7 @@ class CheckpointEngine:
         with self._lock:
             if self._is_lazy:
                 self._engine.fence()  # lets go of what was saved before
-            self._engine.create(save_dir, _tag(tag))
+            self._engine.create(save_dir, _tag(tag), not latest)
 
     def makedirs(self, path: Path, exist_ok: bool = False) -> None:
         """Makes a directory for files of the open checkpoint.

@@ -160,8 +160,8 @@ static int move_latest(struct pawl_commit *commit, struct pawl_error *err)
 static bool after_commit(struct pawl_commit *commit)
 {
     struct pawl_error err;
-    bool moved = move_latest(commit, &err) == 0;
-    if (!moved) {
+    bool moved = !commit->keeps_latest && move_latest(commit, &err) == 0;
+    if (!moved && !commit->keeps_latest) {
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "checkpoint '%s' is committed, but 'latest' could not be "
                       "moved: %s",

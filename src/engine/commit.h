@@ -27,7 +27,8 @@ struct pawl_commit {
     struct pawl_log *log;     /* borrowed */
     uint64_t token;           /* of the engine: see owner.h */
     bool durable;
-    bool is_alone; /* the engine has nothing else under way */
+    bool is_alone;     /* the engine has nothing else under way */
+    bool keeps_latest; /* `latest` stays as it is */
     struct pawl_layout layout;
     struct pawl_manifest manifest; /* the files that were saved */
     bool dir_made;                 /* makedirs was called for <tag> itself */

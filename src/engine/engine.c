@@ -40,7 +40,8 @@ struct pawl_engine {
     struct pawl_place *place;
     struct pawl_comm comm;
     void *impl;
-    pid_t owner; /* the process that made it */
+    bool keeps_latest; /* checkpoints that are created now leave it alone */
+    pid_t owner;       /* the process that made it */
     struct pawl_log log;
     struct pawl_meter meter;
 
@@ -111,6 +112,7 @@ static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
         .meter = &engine->meter,
         .place = engine->place,
         .format = engine->pick.format,
+        .keeps_latest = &engine->keeps_latest,
     };
     return rc < 0 ? rc : engine->pick.make(&engine->impl, &setup, err);
 }
@@ -307,6 +309,18 @@ static void end_making(struct pawl_engine *engine)
     engine->locked.making_dir = NULL;
     engine->locked.status.creating[0] = '\0';
     unlock(engine);
+}
+
+int pawl_engine_keep_latest(struct pawl_engine *engine, bool keep,
+                            struct pawl_error *err)
+{
+    if (keep && engine->pick.make == NULL) {
+        return pawl_fail(err, PAWL_ENOTSUP, 0,
+                         "engine '%s' decides itself about 'latest'",
+                         engine->pick.engine_name);
+    }
+    engine->keeps_latest = keep;
+    return 0;
 }
 
 int pawl_engine_create(struct pawl_engine *engine, const char *save_dir,

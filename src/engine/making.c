@@ -60,6 +60,7 @@ int pawl_making_begin(struct pawl_making *making,
             .token = token,
             .durable = durable,
             .is_alone = is_alone,
+            .keeps_latest = setup->keeps_latest != NULL && *setup->keeps_latest,
         };
         rc = pawl_commit_begin(&making->commit, tag, err);
     }

@@ -9,6 +9,7 @@
 #include "engine/place.h"
 
 #include <pawl/plugin.h>
+#include <stdbool.h>
 
 struct pawl_lane;
 
@@ -21,6 +22,7 @@ struct pawl_engine_setup {
     struct pawl_place *place;             /* NULL: the engine makes its own */
     struct pawl_lane *lane;               /* NULL: writes in order, alone */
     const struct pawl_format_ops *format; /* what it writes */
+    const bool *keeps_latest; /* asked when a checkpoint begins; NULL: no */
 };
 
 #endif

@@ -258,6 +258,16 @@ def test_a_committed_file_is_torchs(on_disk):
     assert (on_disk.dir / "latest").read_text().strip() == "one"
 
 
+def test_latest_stays_if_told_so(on_disk):
+    on_disk.make("one", 1)
+    on_disk.engine.create(on_disk.dir, "two", latest=False)
+    on_disk.engine.save({"number": 2}, on_disk.path("two"))
+    on_disk.engine.commit("two")
+    on_disk.engine.wait()
+    assert (on_disk.dir / "latest").read_text() == "one"
+    assert on_disk.engine.open(on_disk.dir) == "two"
+
+
 # ---- opening ---------------------------------------------------------------
 
 
