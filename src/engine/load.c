@@ -115,6 +115,27 @@ static int open_at(struct pawl_state_file **out, const struct pawl_loading *how,
     return rc;
 }
 
+/* Opens what the link at `how->path` leads to; messages name the link. */
+static int open_target(struct pawl_state_file **out,
+                       const struct pawl_loading *how, const char *target,
+                       struct pawl_error *err)
+{
+    char *name = strdup(how->path);
+    if (name == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    int rc = open_at(out, how, target, err);
+    if (rc < 0) {
+        pawl_error_prefix(err, "'%s'", how->path);
+        free(name);
+        return rc;
+    }
+    free((*out)->name);
+    (*out)->name = name;
+    (*out)->source.name = name;
+    return 0;
+}
+
 /* A store does not follow links that lead out of its directory.  But the user
  * named this one. */
 static int open_followed(struct pawl_state_file **out,
@@ -125,7 +146,7 @@ static int open_followed(struct pawl_state_file **out,
     if (rc == PAWL_EINVAL && why.sys_errno == ELOOP) {
         char *real = realpath(how->path, NULL);
         if (real != NULL) {
-            rc = open_at(out, how, real, &why);
+            rc = open_target(out, how, real, &why);
         }
         free(real);
     }

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_corruption.c - bytes of a committed checkpoint that changed: each one of
+ * it, every length, and what lies in the place of another (invariant 5)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "damage_scene.h"
+#include "seed.h"
+
+enum { SMALL = 4, LARGE = 40000 };
+
+static const char *const data_files[] = {"new/model.pt", "new/sub/opt.pt"};
+
+/* "flip byte 7 of 'new/model.pt'" */
+static const char *text(char out[128], const char *what, size_t at,
+                        const char *name)
+{
+    snprintf(out, 128, "%s %zu of '%s'", what, at, name);
+    return out;
+}
+
+static void flip(struct damage_scene *scene, struct damage_file *file,
+                 size_t at, uint8_t mask, enum damage_verdict expected)
+{
+    char what[128];
+    const char *base = strrchr(file->name, '/');
+    file->bytes[at] = (char)(file->bytes[at] ^ mask);
+    damage_scene_write(scene, file->name, file->bytes, file->len);
+    file->bytes[at] = (char)(file->bytes[at] ^ mask);
+    damage_scene_judge(scene, text(what, "flip byte", at, file->name),
+                       base == NULL ? "" : base + 1, expected);
+}
+
+/* Each byte, by one bit or more; which ones is drawn. */
+static void flip_each(struct damage_scene *scene, const char *name,
+                      uint64_t *seed, enum damage_verdict expected)
+{
+    struct damage_file *file = damage_scene_file(scene, name);
+    for (size_t at = 0; at < file->len; at++) {
+        flip(scene, file, at, (uint8_t)(1 + test_draw(seed, 255)), expected);
+    }
+    damage_scene_restore(scene, name);
+}
+
+static void cut_each(struct damage_scene *scene, const char *name,
+                     enum damage_verdict expected)
+{
+    struct damage_file *file = damage_scene_file(scene, name);
+    char what[128];
+    const char *base = strrchr(name, '/');
+    for (size_t len = 0; len < file->len; len++) {
+        damage_scene_write(scene, name, file->bytes, len);
+        damage_scene_judge(scene, text(what, "keep bytes", len, name),
+                           base == NULL ? "" : base + 1, expected);
+    }
+    damage_scene_restore(scene, name);
+}
+
+static void extend(struct damage_scene *scene, const char *name, uint64_t *seed,
+                   enum damage_verdict expected)
+{
+    static const size_t more[] = {1, 2, 7, 8, 64, 4096, 70000};
+    struct damage_file *file = damage_scene_file(scene, name);
+    const char *base = strrchr(name, '/');
+    for (size_t i = 0; i < 2 * sizeof(more) / sizeof(*more); i++) {
+        char what[128];
+        size_t len = more[i / 2];
+        char *longer = calloc(1, file->len + len);
+        assert_non_null(longer);
+        memcpy(longer, file->bytes, file->len);
+        for (size_t at = 0; i % 2 == 1 && at < len; at++) {
+            longer[file->len + at] = (char)test_draw(seed, 256);
+        }
+        damage_scene_write(scene, name, longer, file->len + len);
+        free(longer);
+        damage_scene_judge(scene, text(what, "add bytes", len, name),
+                           base == NULL ? "" : base + 1, expected);
+    }
+    damage_scene_restore(scene, name);
+}
+
+/* ---- the cases, for each engine ------------------------------------------ */
+
+static struct damage_scene *make(void **state, size_t elements)
+{
+    return damage_scene_new(*state, elements);
+}
+
+static void end(struct damage_scene *scene)
+{
+    damage_scene_judge(scene, "nothing", "", DAMAGE_HARMLESS);
+    print_message("%zu cases\n", scene->cases);
+    damage_scene_free(scene);
+}
+
+static void test_every_byte(void **state)
+{
+    uint64_t seed = test_seed();
+    struct damage_scene *scene = make(state, SMALL);
+    for (size_t i = 0; i < 2; i++) {
+        flip_each(scene, data_files[i], &seed, DAMAGE_REFUSED);
+    }
+    flip_each(scene, "new/pawl.json", &seed, DAMAGE_REFUSED);
+    flip_each(scene, "latest", &seed, DAMAGE_HARMLESS);
+    end(scene);
+}
+
+static void test_every_length(void **state)
+{
+    uint64_t seed = test_seed();
+    struct damage_scene *scene = make(state, SMALL);
+    for (size_t i = 0; i < 2; i++) {
+        cut_each(scene, data_files[i], DAMAGE_REFUSED);
+        extend(scene, data_files[i], &seed, DAMAGE_REFUSED);
+    }
+    cut_each(scene, "new/pawl.json", DAMAGE_REFUSED);
+    extend(scene, "new/pawl.json", &seed, DAMAGE_REFUSED);
+    cut_each(scene, "latest", DAMAGE_HARMLESS);
+    extend(scene, "latest", &seed, DAMAGE_HARMLESS);
+    end(scene);
+}
+
+/* Single bits, runs, blocks of zeros and moved blocks of a file of several
+ * blocks. */
+static void test_a_large_file(void **state)
+{
+    enum { ROUNDS = 120 };
+    uint64_t seed = test_seed();
+    struct damage_scene *scene = make(state, LARGE);
+    struct damage_file *file = damage_scene_file(scene, "new/model.pt");
+    char *bytes = malloc(file->len);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        char what[128];
+        size_t at = (size_t)test_draw(&seed, file->len);
+        size_t most = file->len - at < 8192 ? file->len - at : 8192;
+        size_t len = 1 + (size_t)test_draw(&seed, most);
+        memcpy(bytes, file->bytes, file->len);
+        switch (i % 4) {
+        case 0:
+            bytes[at] = (char)(bytes[at] ^ (1 << test_draw(&seed, 8)));
+            break;
+        case 1:
+            memset(bytes + at, 0, len);
+            break;
+        case 2:
+            for (size_t k = 0; k < len; k++) {
+                bytes[at + k] = (char)test_draw(&seed, 256);
+            }
+            break;
+        default:
+            memmove(bytes + at, bytes + test_draw(&seed, file->len - len), len);
+        }
+        bool same = memcmp(bytes, file->bytes, file->len) == 0;
+        damage_scene_write(scene, file->name, bytes, file->len);
+        damage_scene_judge(scene, text(what, "change bytes", at, file->name),
+                           same ? "" : "model.pt",
+                           same ? DAMAGE_HARMLESS : DAMAGE_REFUSED);
+    }
+    free(bytes);
+    damage_scene_restore(scene, file->name);
+    end(scene);
+}
+
+/* Files of equal size trade places: each is a whole torch file. */
+static void test_traded_files(void **state)
+{
+    static const struct {
+        const char *one;
+        const char *other;
+    } trades[] = {
+        {"new/model.pt", "old/model.pt"},
+        {"new/sub/opt.pt", "old/sub/opt.pt"},
+        {"new/pawl.json", "old/pawl.json"},
+        {"new/model.pt", "old/sub/opt.pt"},
+        {"new/model.pt", "new/sub/opt.pt"},
+    };
+    struct damage_scene *scene = make(state, SMALL);
+    for (size_t i = 0; i < sizeof(trades) / sizeof(*trades); i++) {
+        struct damage_file *one = damage_scene_file(scene, trades[i].one);
+        struct damage_file *other = damage_scene_file(scene, trades[i].other);
+        const char *base = strrchr(one->name, '/') + 1;
+        bool manifest = strcmp(base, "pawl.json") == 0;
+        /* Only the newer one gets the other's: the older stays whole. */
+        damage_scene_write(scene, one->name, other->bytes, other->len);
+        damage_scene_judge(scene, one->name, manifest ? DAMAGE_UNNAMED : base,
+                           DAMAGE_REFUSED);
+        damage_scene_write(scene, other->name, one->bytes, one->len);
+        if (strncmp(other->name, "old", 3) == 0) { /* now neither is */
+            struct pawl_error err;
+            assert_null(must_open(scene->fix, NULL));
+            assert_int_not_equal(try_open(scene->fix, "old", &err), 0);
+            assert_int_not_equal(try_open(scene->fix, "new", &err), 0);
+        }
+        damage_scene_restore(scene, one->name);
+        damage_scene_restore(scene, other->name);
+    }
+    end(scene);
+}
+
+/* What `open` did not read `load` does. */
+static void test_verified_by_size(void **state)
+{
+    uint64_t seed = test_seed();
+    struct damage_scene *scene = damage_scene_new(
+        "{\"engine\": \"torch\", \"verify\": \"size\"}", SMALL);
+    struct damage_file *file = damage_scene_file(scene, "new/model.pt");
+    struct pawl_error err;
+    (void)state;
+    for (size_t at = 0; at < file->len; at++) {
+        uint8_t mask = (uint8_t)(1 + test_draw(&seed, 255));
+        file->bytes[at] = (char)(file->bytes[at] ^ mask);
+        damage_scene_write(scene, file->name, file->bytes, file->len);
+        file->bytes[at] = (char)(file->bytes[at] ^ mask);
+        if (try_open(scene->fix, "new", &err) == 0) {
+            assert_int_not_equal(try_load(scene->fix, file->name, &err), 0);
+            assert_int_equal(must_load(scene->fix, "new/sub/opt.pt"), 4);
+            must_close(scene->fix, "new");
+        }
+        assert_non_null(strstr(err.message, "model.pt"));
+    }
+    damage_scene_restore(scene, file->name);
+    assert_string_equal(must_open(scene->fix, NULL), "new");
+    damage_scene_free(scene);
+}
+
+int main(void)
+{
+#define TORCH "{\"engine\": \"torch\"}"
+#define ASYNC "{\"engine\": \"async\", \"block_bytes\": 65536}"
+#define TEST(name, config)                                                     \
+    cmocka_unit_test_prestate(name, (char *)(uintptr_t)(config))
+    const struct CMUnitTest tests[] = {
+        TEST(test_every_byte, TORCH),       TEST(test_every_byte, ASYNC),
+        TEST(test_every_length, TORCH),     TEST(test_every_length, ASYNC),
+        TEST(test_a_large_file, TORCH),     TEST(test_a_large_file, ASYNC),
+        TEST(test_traded_files, TORCH),     TEST(test_traded_files, ASYNC),
+        TEST(test_verified_by_size, TORCH),
+    };
+    return cmocka_run_group_tests_name("corruption", tests, NULL, NULL);
+}
