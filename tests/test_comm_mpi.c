@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_comm_mpi.c - ranks of MPI exchange texts by key, in time
+ * test_comm_mpi.c - ranks of MPI gather and broadcast texts by key, in time
  *
  * Run by mpirun with at least 2 ranks; all run the same tests in the same
  * order.
@@ -46,8 +46,7 @@ static char *text_of(const char *key, uint32_t rank, size_t extra, size_t *len)
 struct expected {
     const char *key;
     size_t extra;  /* times (rank + 1) */
-    uint32_t next; /* ranks come in order, but some may be left out */
-    uint64_t came; /* a bit for each rank */
+    uint32_t came; /* ranks come in order */
     int wrong;
 };
 
@@ -58,55 +57,72 @@ static int compare(void *ctx, uint32_t rank, const void *data, size_t len)
     size_t want_len = 0;
     char *want = text_of(e->key, rank, e->extra * (rank + 1), &want_len);
     e->wrong +=
-        rank < e->next || len != want_len || memcmp(data, want, len) != 0;
-    e->next = rank + 1;
-    e->came |= UINT64_C(1) << rank;
+        rank != e->came || len != want_len || memcmp(data, want, len) != 0;
+    e->came++;
     free(want);
     return 0;
 }
 
-/* Also what was handed over, which is all, or all but the missing ranks in the
- * mask `absent` when that is the outcome. */
-static int exchange_without(uint64_t absent, const char *key, size_t extra,
-                            int64_t timeout_ms, uint32_t *missing,
-                            struct pawl_error *err)
+/* `rc`, if what was handed over is what has to be. */
+static int check(const struct expected *e, uint32_t want, int rc)
 {
-    size_t len = 0;
-    char *text = text_of(key, comm.rank, extra * (comm.rank + 1), &len);
-    struct expected e = {.key = key, .extra = extra};
-    int rc = comm.ops->exchange(comm.ctx, key, text, len, timeout_ms, compare,
-                                &e, missing, err);
-    free(text);
-    uint64_t all = (UINT64_C(1) << comm.size) - 1;
-    uint64_t want = timeout_ms == 0        ? 0
-                    : rc == 0              ? all
-                    : rc == PAWL_ETIMEDOUT ? all & ~absent
-                                           : 0;
-    if (e.wrong > 0 || e.came != want) {
-        fprintf(stderr, "rank %u, key %s: %d wrong, came %llx, not %llx\n",
-                (unsigned)comm.rank, key, e.wrong, (unsigned long long)e.came,
-                (unsigned long long)want);
+    if (e->wrong > 0 || e->came != want) {
+        fprintf(stderr, "rank %u, key %s: %d wrong, %u came, not %u\n",
+                (unsigned)comm.rank, e->key, e->wrong, (unsigned)e->came,
+                (unsigned)want);
         return PAWL_EBUG;
     }
     return rc;
 }
 
-static int exchange_text(const char *key, size_t extra, int64_t timeout_ms,
-                         uint32_t *missing, struct pawl_error *err)
+static int gather(const char *key, size_t extra, int64_t timeout_ms,
+                  uint32_t *missing, struct pawl_error *err)
 {
-    return exchange_without(0, key, extra, timeout_ms, missing, err);
+    size_t len = 0;
+    char *text = text_of(key, comm.rank, extra * (comm.rank + 1), &len);
+    struct expected e = {.key = key, .extra = extra};
+    *missing = 77;
+    int rc = comm.ops->gather(comm.ctx, key, text, len, timeout_ms, compare, &e,
+                              missing, err);
+    free(text);
+    bool takes = comm.rank == 0 && (rc == 0 || rc == PAWL_ETIMEDOUT);
+    uint32_t before = *missing < comm.size ? *missing : comm.size;
+    return check(&e, takes ? before : 0, rc);
 }
 
-static void must_exchange(const char *key, size_t extra)
+static int broadcast(const char *key, size_t extra, int64_t timeout_ms,
+                     struct pawl_error *err)
+{
+    size_t len = 0;
+    char *text = text_of(key, comm.rank, extra * (comm.rank + 1), &len);
+    struct expected e = {.key = key, .extra = extra};
+    int rc = comm.ops->broadcast(comm.ctx, key, comm.rank == 0 ? text : NULL,
+                                 comm.rank == 0 ? len : 0, timeout_ms, compare,
+                                 &e, err);
+    free(text);
+    return check(&e, rc == 0 && comm.rank != 0 ? 1 : 0, rc);
+}
+
+/* Both, so that nobody goes on before all came. */
+static int meet(const char *key, size_t extra, struct pawl_error *err)
+{
+    char back[512];
+    uint32_t missing = 0;
+    snprintf(back, sizeof(back), "%.390s back", key);
+    int rc = gather(key, extra, WAIT_MS, &missing, err);
+    if (rc == 0) {
+        rc = broadcast(back, extra, WAIT_MS, err);
+    }
+    if (rc < 0) {
+        fprintf(stderr, "rank %u: %s\n", (unsigned)comm.rank, err->message);
+    }
+    return rc == 0 && missing != UINT32_MAX ? PAWL_EBUG : rc;
+}
+
+static void must_meet(const char *key, size_t extra)
 {
     struct pawl_error err = {0};
-    uint32_t missing = 0;
-    int rc = exchange_text(key, extra, WAIT_MS, &missing, &err);
-    if (rc < 0) {
-        fprintf(stderr, "rank %u: %s\n", (unsigned)comm.rank, err.message);
-    }
-    assert_int_equal(rc, 0);
-    assert_int_equal(missing, UINT32_MAX);
+    assert_int_equal(meet(key, extra, &err), 0);
 }
 
 /* ---- tests --------------------------------------------------------------- */
@@ -114,13 +130,20 @@ static void must_exchange(const char *key, size_t extra)
 static void test_texts(void **state)
 {
     (void)state;
-    must_exchange("nothing more", 0);
-    must_exchange("kilobytes", 10000);
-    must_exchange("megabytes", 3000000);
+    must_meet("nothing more", 0);
+    must_meet("kilobytes", 10000);
+    must_meet("megabytes", 3000000);
     char key[401];
     memset(key, 'k', 400);
     key[400] = '\0';
-    must_exchange(key, 10);
+    must_meet(key, 10);
+}
+
+static int count_empty(void *ctx, uint32_t rank, const void *data, size_t len)
+{
+    (void)data;
+    *(uint32_t *)ctx += len == 0 ? rank + 1 : 1000;
+    return 0;
 }
 
 static void test_empty(void **state)
@@ -128,9 +151,17 @@ static void test_empty(void **state)
     (void)state;
     struct pawl_error err;
     uint32_t missing = 0;
-    assert_int_equal(comm.ops->exchange(comm.ctx, "empty", NULL, 0, WAIT_MS,
-                                        NULL, NULL, &missing, &err),
+    uint32_t sum = 0;
+    assert_int_equal(comm.ops->gather(comm.ctx, "empty", NULL, 0, WAIT_MS,
+                                      count_empty, &sum, &missing, &err),
                      0);
+    uint32_t all = comm.size * (comm.size + 1) / 2;
+    assert_int_equal(sum, comm.rank == 0 ? all : 0);
+    sum = 0;
+    assert_int_equal(comm.ops->broadcast(comm.ctx, "empty back", NULL, 0,
+                                         WAIT_MS, count_empty, &sum, &err),
+                     0);
+    assert_int_equal(sum, comm.rank == 0 ? 0 : 1);
 }
 
 static void test_many(void **state)
@@ -140,10 +171,11 @@ static void test_many(void **state)
     for (int i = 0; i < 500; i++) {
         char key[32];
         snprintf(key, sizeof(key), "many %d", i);
-        must_exchange(key, 50);
+        must_meet(key, 50);
     }
     if (comm.rank == 0) {
-        printf("%.3f ms an exchange\n", (double)(now_ms() - start) / 500);
+        printf("%.3f ms to rank 0 and back\n",
+               (double)(now_ms() - start) / 500);
     }
 }
 
@@ -156,14 +188,9 @@ struct job {
 static void *run_job(void *ctx)
 {
     struct job *job = ctx;
+    struct pawl_error err = {0};
     for (int i = 0; i < 2 && job->rc == 0; i++) {
-        struct pawl_error err = {0};
-        uint32_t missing;
-        job->rc =
-            exchange_text(job->keys[i], job->extra, WAIT_MS, &missing, &err);
-        if (job->rc < 0) {
-            fprintf(stderr, "rank %u: %s\n", (unsigned)comm.rank, err.message);
-        }
+        job->rc = meet(job->keys[i], job->extra, &err);
     }
     return NULL;
 }
@@ -184,85 +211,109 @@ static void test_threads_out_of_order(void **state)
     assert_int_equal(two.rc, 0);
 }
 
+/* Rank 0 waits for the last rank, the others for rank 0. */
 static void *wait_in_vain(void *ctx)
 {
     struct pawl_error err;
     uint32_t missing = 0;
-    *(int *)ctx = exchange_without(UINT64_C(1) << (comm.size - 1), "in vain",
-                                   10, 1500, &missing, &err);
+    *(int *)ctx = comm.rank == 0 ? gather("in vain", 10, 1500, &missing, &err)
+                                 : broadcast("in vain too", 10, 1500, &err);
     return NULL;
 }
 
-/* All but the last rank wait on one thread for the last, which does not come,
- * and are not held up on the other. */
 static void test_waiting_holds_nobody_up(void **state)
 {
     (void)state;
     int rc = 0;
     pthread_t thread;
-    bool waits = comm.rank + 1 < comm.size;
-    if (waits) {
-        assert_int_equal(pthread_create(&thread, NULL, wait_in_vain, &rc), 0);
-    }
+    assert_int_equal(pthread_create(&thread, NULL, wait_in_vain, &rc), 0);
     int64_t start = now_ms();
     for (int i = 0; i < 20; i++) {
         char key[32];
         snprintf(key, sizeof(key), "meanwhile %d", i);
-        must_exchange(key, 1000);
+        must_meet(key, 1000);
     }
     assert_in_range(now_ms() - start, 0, 1200);
-    if (waits) {
-        pthread_join(thread, NULL);
-        assert_int_equal(rc, PAWL_ETIMEDOUT);
-    }
+    pthread_join(thread, NULL);
+    assert_int_equal(rc, PAWL_ETIMEDOUT);
 }
 
-/* Rank `absent` comes only when the others gave up, who have each other's
- * texts by then. */
-static void go_without(uint32_t absent, const char *key)
+static void check_missing(const struct pawl_error *err, uint32_t rank)
+{
+    char want[32];
+    snprintf(want, sizeof(want), "rank %u did not", (unsigned)rank);
+    assert_non_null(strstr(err->message, want));
+}
+
+/* Gathers when `absent` comes only after rank 0 gave up; what it gives then is
+ * nobody's. */
+static void gather_without(uint32_t absent, const char *key)
 {
     struct pawl_error err = {0};
     uint32_t missing = 0;
-    if (comm.rank == absent) {
-        usleep(1000000);
-        /* The others gave their texts before they gave up. */
-        assert_int_equal(exchange_text(key, 10000, WAIT_MS, &missing, &err), 0);
-        return;
-    }
     int64_t start = now_ms();
-    assert_int_equal(exchange_without(UINT64_C(1) << absent, key, 10000, 500,
-                                      &missing, &err),
-                     PAWL_ETIMEDOUT);
-    assert_in_range(now_ms() - start, 500, 1500);
-    assert_int_equal(missing, absent);
-    char want[32];
-    snprintf(want, sizeof(want), "rank %u did not", (unsigned)absent);
-    assert_non_null(strstr(err.message, want));
+    if (comm.rank == absent) {
+        usleep(900000);
+    }
+    int rc = gather(key, 10000, 500, &missing, &err);
+    if (comm.rank == 0) {
+        assert_int_equal(rc, PAWL_ETIMEDOUT);
+        assert_in_range(now_ms() - start, 500, 1500);
+        assert_int_equal(missing, absent);
+        check_missing(&err, absent);
+    } else {
+        assert_int_equal(rc, 0);
+    }
 }
 
 static void test_missing_rank(void **state)
 {
     (void)state;
-    must_exchange("before missing", 0);
-    go_without(comm.size - 1, "without the last");
-    must_exchange("between missing", 0);
-    go_without(0, "without the first");
-    must_exchange("after missing", 10000);
+    must_meet("before missing", 0);
+    gather_without(comm.size - 1, "without the last");
+    must_meet("between missing", 0);
+    gather_without(1, "without the second");
+    must_meet("after missing", 10000);
 }
 
-static void test_only_give(void **state)
+static void test_missing_rank_0(void **state)
 {
     (void)state;
-    struct pawl_error err;
-    uint32_t missing = 0;
+    struct pawl_error err = {0};
+    int64_t start = now_ms();
     if (comm.rank == 0) {
-        int64_t start = now_ms();
-        assert_int_equal(exchange_text("give", 100, 0, &missing, &err), 0);
-        assert_in_range(now_ms() - start, 0, 100);
-    } else {
-        must_exchange("give", 100);
+        usleep(900000);
     }
-    must_exchange("after give", 0);
+    int rc = broadcast("without rank 0", 10000, 500, &err);
+    if (comm.rank != 0) {
+        assert_int_equal(rc, PAWL_ETIMEDOUT);
+        assert_in_range(now_ms() - start, 500, 1500);
+        check_missing(&err, 0);
+    } else {
+        assert_int_equal(rc, 0);
+    }
+    must_meet("after missing rank 0", 10000);
+}
+
+/* Giving needs no partner: neither side waits, and the text is there later. */
+static void test_giving_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct pawl_error err = {0};
+    uint32_t missing = 0;
+    int64_t start = now_ms();
+    if (comm.rank != 0) {
+        assert_int_equal(gather("given", 100, WAIT_MS, &missing, &err), 0);
+        assert_in_range(now_ms() - start, 0, 200);
+        usleep(400000);
+        assert_int_equal(broadcast("given back", 100, WAIT_MS, &err), 0);
+    } else {
+        assert_int_equal(broadcast("given back", 100, WAIT_MS, &err), 0);
+        assert_in_range(now_ms() - start, 0, 200);
+        usleep(400000);
+        assert_int_equal(gather("given", 100, WAIT_MS, &missing, &err), 0);
+    }
+    must_meet("after given", 0);
 }
 
 static void test_bad_calls(void **state)
@@ -273,8 +324,9 @@ static void test_bad_calls(void **state)
     char key[402];
     memset(key, 'k', 401);
     key[401] = '\0';
-    assert_int_equal(exchange_text(key, 0, 100, &missing, &err), PAWL_EINVAL);
-    assert_int_equal(exchange_text("", 0, 100, &missing, &err), PAWL_EINVAL);
+    assert_int_equal(gather(key, 0, 100, &missing, &err), PAWL_EINVAL);
+    assert_int_equal(gather("", 0, 100, &missing, &err), PAWL_EINVAL);
+    assert_int_equal(broadcast("", 0, 100, &err), PAWL_EINVAL);
     struct pawl_comm other = {.size = 77};
     assert_int_equal(pawl_comm_mpi(&other, MPI_COMM_NULL, &err), PAWL_EINVAL);
     assert_int_equal(other.size, 77);
@@ -293,23 +345,28 @@ static void test_part_ends_it(void **state)
     (void)state;
     struct pawl_error err;
     uint32_t missing;
-    assert_int_equal(comm.ops->exchange(comm.ctx, "stop", "x", 1, WAIT_MS,
-                                        stop_at_1, NULL, &missing, &err),
-                     -77);
+    assert_int_equal(comm.ops->gather(comm.ctx, "stop", "x", 1, WAIT_MS,
+                                      stop_at_1, NULL, &missing, &err),
+                     comm.rank == 0 ? -77 : 0);
 }
 
-/* Hundreds of keys that rank 0 gives and nobody asks for leave room. */
+/* Hundreds of keys that are given and that nobody asks for leave room. */
 static void test_unasked_keys(void **state)
 {
     (void)state;
     struct pawl_error err;
     uint32_t missing;
-    for (int i = 0; i < 400 && comm.rank == 0; i++) {
+    for (int i = 0; i < 400; i++) {
         char key[32];
         snprintf(key, sizeof(key), "unasked %d", i);
-        assert_int_equal(exchange_text(key, 10, 0, &missing, &err), 0);
+        assert_int_equal(comm.rank == 0 ? broadcast(key, 10, 0, &err)
+                                        : gather(key, 10, 0, &missing, &err),
+                         0);
+        if (i % 40 == 39) { /* ranks are never far apart */
+            snprintf(key, sizeof(key), "after unasked %d", i);
+            must_meet(key, 100);
+        }
     }
-    must_exchange("after unasked", 100);
 }
 
 /* Sends what this rank prints to a file, unless it is rank 0: one report of a
@@ -349,7 +406,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_threads_out_of_order),
         cmocka_unit_test(test_waiting_holds_nobody_up),
         cmocka_unit_test(test_missing_rank),
-        cmocka_unit_test(test_only_give),
+        cmocka_unit_test(test_missing_rank_0),
+        cmocka_unit_test(test_giving_waits_for_nobody),
         cmocka_unit_test(test_bad_calls),
         cmocka_unit_test(test_part_ends_it),
         cmocka_unit_test(test_unasked_keys),

@@ -36,15 +36,15 @@ extern "C" {
  *                          "async", from commit until pawl_engine_wait returned
  *   less                   also, this function and the calls of the engine come
  *                          from the main thread alone, and the engine is one
- *                          without background: "torch" or "direct".  An
- *                          exchange from another thread is PAWL_ENOTSUP
+ *                          without background: "torch" or "direct".  A call
+ *                          from another thread is PAWL_ENOTSUP
  *
- * Large texts (some kilobytes; MPI decides) reach the others only while this
- * process is in a function of MPI, so one that was given with timeout 0 may
- * have to wait for its next one.
+ * What a rank gives, it gives without waiting.  Small texts are on their way
+ * then; large ones (some kilobytes; MPI decides) only move while the process is
+ * in a function of MPI, be it of the engine or of the program.
  *
  * Free the engine before MPI_Finalize, on all ranks.  That waits 1 s at most
- * for messages that ranks have not taken yet, and gives them up then.  After
+ * for texts that ranks have not taken yet, and gives them up then.  After
  * MPI_Finalize only memory is freed.
  *
  * PAWL_ESTATE before MPI_Init or after MPI_Finalize; PAWL_EINVAL for

@@ -2,8 +2,8 @@
 /*
  * board.c - what ranks gave, by key, until somebody takes it
  *
- * A short list, the newest topic first: there are as many as exchanges under
- * way, and PAWL_BOARD_IDLE_MAX at most of each kind that nobody waits for.
+ * A short list, the newest topic first: there are as many as calls under way,
+ * and PAWL_BOARD_IDLE_MAX at most of each kind that nobody waits for.
  */
 #include "comm/mpi/board.h"
 

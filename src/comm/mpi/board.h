@@ -3,8 +3,11 @@
  * board.h - what ranks gave, by key, until somebody takes it
  *
  * Messages arrive in any order and for any key.  Each goes on the board under
- * its key, where the exchange that asks for that key finds it, now or later.
- * What nobody here asks for is bounded: see PAWL_BOARD_IDLE_MAX.
+ * its key, where the call that asks for that key finds it, now or later.  What
+ * nobody here asks for is bounded: see PAWL_BOARD_IDLE_MAX.
+ *
+ * Rank 0 takes from all ranks, the others from rank 0 alone, so their boards
+ * are one rank wide.
  *
  * Not thread-safe: the lock of comm_mpi.c guards it.
  */
@@ -32,8 +35,8 @@ struct pawl_board_part {
 };
 
 enum pawl_board_use {
-    PAWL_BOARD_EARLY,   /* messages came, no exchange asked for them yet */
-    PAWL_BOARD_CLAIMED, /* an exchange waits */
+    PAWL_BOARD_EARLY,   /* messages came, nobody asked for them yet */
+    PAWL_BOARD_CLAIMED, /* a call waits */
     PAWL_BOARD_CLOSED, /* it waits no more and reads what came: drop the rest */
     PAWL_BOARD_OVER    /* it ended before all came: drop the rest */
 };
@@ -43,21 +46,22 @@ struct pawl_board_topic {
     enum pawl_board_use use;
     uint32_t here_count; /* of parts */
     char key[PAWL_BOARD_KEY_MAX + 1];
-    struct pawl_board_part parts[]; /* one for each rank */
+    struct pawl_board_part parts[]; /* of each rank to take from */
 };
 
 struct pawl_board {
     struct pawl_board_topic *first; /* the newest */
-    uint32_t rank_count;
+    uint32_t rank_count;            /* to take from: 0 to rank_count-1 */
 };
 
-/* The topic of `key` for one exchange, until pawl_board_release.  NULL with
+/* The topic of `key` for one call, until pawl_board_release.  NULL with
  * *used false: out of memory; true: this rank used the key before. */
 struct pawl_board_topic *pawl_board_claim(struct pawl_board *board,
                                           const char *key, bool *used);
 
-/* Puts what `rank` gave under `key`.  Takes `part->memory` over, unless it
- * returns false: out of memory.  What comes too late or twice is dropped. */
+/* Puts what `rank`, below rank_count, gave under `key`.  Takes `part->memory`
+ * over, unless it returns false: out of memory.  What comes too late or twice
+ * is dropped. */
 bool pawl_board_put(struct pawl_board *board, const char *key, uint32_t rank,
                     const struct pawl_board_part *part);
 

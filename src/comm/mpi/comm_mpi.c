@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * comm_mpi.c - the table of functions by which ranks of MPI exchange texts
+ * comm_mpi.c - the table of functions by which ranks of MPI talk
  *
  * Whoever waits does the work of all: it sends, receives and sorts whatever
  * there is, its own or not, for an instant under the one lock, and sleeps a
@@ -22,9 +22,7 @@
 #define SLEEP_MIN_NS 20000
 #define SLEEP_MAX_NS 1000000
 
-/* How long a rank that has all it asked for stays for others that have not
- * taken its text yet: where MPI moves large messages only inside of its
- * functions, they would wait for this rank's next call. */
+/* How long the end of the connection waits for messages on their way. */
 #define LINGER_MS 1000
 
 struct comm_mpi {
@@ -52,7 +50,7 @@ static void doze(long *ns)
     *ns = *ns * 2 < SLEEP_MAX_NS ? *ns * 2 : SLEEP_MAX_NS;
 }
 
-/* ---- exchange ------------------------------------------------------------ */
+/* ---- gather and broadcast ----------------------------------------------- */
 
 static int check_call(const struct comm_mpi *c, const char *key,
                       size_t len_bytes, struct pawl_error *err)
@@ -65,13 +63,13 @@ static int check_call(const struct comm_mpi *c, const char *key,
     }
     if (len_bytes > PAWL_MAIL_TEXT_MAX) {
         return pawl_mail_fail(err, PAWL_EINVAL,
-                              "cannot exchange '%s': %zu bytes are too many",
-                              key, len_bytes);
+                              "cannot give '%s': %zu bytes are too many", key,
+                              len_bytes);
     }
     if (c->main_only && !pthread_equal(c->owner, pthread_self())) {
         return pawl_mail_fail(
             err, PAWL_ENOTSUP,
-            "cannot exchange '%s' in the background: MPI was initialised "
+            "cannot give '%s' in the background: MPI was initialised "
             "without MPI_THREAD_MULTIPLE; ask MPI_Init_thread for it, or use "
             "the engine \"torch\"",
             key);
@@ -79,49 +77,54 @@ static int check_call(const struct comm_mpi *c, const char *key,
     return 0;
 }
 
-/* Sends our text and asks for those of the others. */
-static int begin(struct comm_mpi *c, const char *key, const void *data,
-                 size_t len_bytes, struct pawl_board_topic **topic,
-                 uint64_t *id, struct pawl_error *err)
+/* Sends a text, and lets MPI move once.  A text that was sent in vain is no
+ * failure: whoever waits for it says so. */
+static int give(struct comm_mpi *c, const char *key, const void *data,
+                size_t len_bytes, struct pawl_error *err)
 {
-    struct pawl_board *board = &c->locked.board;
-    const struct pawl_board_part own = {.data = data, .len_bytes = len_bytes};
-    bool used = false;
-    int rc = 0;
+    bool moved = false;
     pthread_mutex_lock(&c->lock);
-    *topic = pawl_board_claim(board, key, &used);
-    if (*topic == NULL) {
-        rc = used ? pawl_mail_fail(err, PAWL_EINVAL,
-                                   "the key '%s' was used before", key)
-                  : pawl_mail_fail(err, PAWL_ENOMEM, "out of memory");
-    } else {
-        /* Cannot fail: the topic is there. */
-        pawl_board_put(board, key, c->locked.mail.rank, &own);
-        rc = pawl_mail_post(&c->locked.mail, key, data, len_bytes, id, err);
+    int rc = pawl_mail_post(&c->locked.mail, key, data, len_bytes, err);
+    if (rc == 0) {
+        rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, err);
     }
     pthread_mutex_unlock(&c->lock);
     return rc;
 }
 
-/* Works until all texts are here and ours was taken by all, or `until_ms`. */
+/* Asks for the texts of others; rank 0 adds its own. */
+static int ask(struct comm_mpi *c, const char *key,
+               const struct pawl_board_part *own,
+               struct pawl_board_topic **topic, struct pawl_error *err)
+{
+    bool used = false;
+    int rc = 0;
+    pthread_mutex_lock(&c->lock);
+    *topic = pawl_board_claim(&c->locked.board, key, &used);
+    if (*topic == NULL) {
+        rc = used ? pawl_mail_fail(err, PAWL_EINVAL,
+                                   "the key '%s' was used before", key)
+                  : pawl_mail_fail(err, PAWL_ENOMEM, "out of memory");
+    } else if (own != NULL) {
+        /* Cannot fail: the topic is there. */
+        pawl_board_put(&c->locked.board, key, 0, own);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+/* Works until all texts are here, or `until_ms`. */
 static int await(struct comm_mpi *c, const struct pawl_board_topic *topic,
-                 uint64_t id, int64_t until_ms, struct pawl_error *err)
+                 int64_t until_ms, struct pawl_error *err)
 {
     long nap_ns = SLEEP_MIN_NS;
-    bool had_all = false;
     for (;;) {
         bool moved = false;
         pthread_mutex_lock(&c->lock);
         int rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, err);
         bool all = pawl_board_missing(&c->locked.board, topic) == UINT32_MAX;
-        bool taken = pawl_mail_taken(&c->locked.mail, id);
         pthread_mutex_unlock(&c->lock);
-        int64_t now = now_ms();
-        if (all && !had_all && until_ms - now > LINGER_MS) {
-            until_ms = now + LINGER_MS;
-        }
-        had_all = all;
-        if (rc < 0 || (all && taken) || (!moved && now >= until_ms)) {
+        if (rc < 0 || all || (!moved && now_ms() >= until_ms)) {
             return all ? 0 : rc;
         }
         if (moved) {
@@ -132,14 +135,15 @@ static int await(struct comm_mpi *c, const struct pawl_board_topic *topic,
     }
 }
 
-/* Hands over what came.  Only this thread looks at a closed topic's texts. */
-static int take(const struct comm_mpi *c, const struct pawl_board_topic *topic,
+/* Hands over what came of ranks below `end`.  Only this thread looks at a
+ * closed topic's texts. */
+static int take(const struct pawl_board_topic *topic, uint32_t end,
                 pawl_comm_part_fn part, void *part_ctx)
 {
     int rc = 0;
-    for (uint32_t i = 0; i < c->locked.board.rank_count && rc == 0; i++) {
+    for (uint32_t i = 0; i < end && rc == 0; i++) {
         const struct pawl_board_part *p = &topic->parts[i];
-        rc = p->kept ? part(part_ctx, i, p->data, p->len_bytes) : 0;
+        rc = part(part_ctx, i, p->data, p->len_bytes);
     }
     return rc;
 }
@@ -161,30 +165,28 @@ static void leave(struct comm_mpi *c, struct pawl_board_topic *topic)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* Sends, waits, and hands over what came in time. */
-static int talk(struct comm_mpi *c, const char *key, const void *data,
-                size_t len_bytes, int64_t timeout_ms, pawl_comm_part_fn part,
-                void *part_ctx, uint32_t *missing_rank, struct pawl_error *err)
+/* Waits for the texts of others, and hands over what came in time. */
+static int receive(struct comm_mpi *c, const char *key,
+                   const struct pawl_board_part *own, int64_t timeout_ms,
+                   pawl_comm_part_fn part, void *part_ctx,
+                   uint32_t *missing_rank, struct pawl_error *err)
 {
     struct pawl_board_topic *topic = NULL;
-    uint64_t id = 0;
     int64_t now = now_ms();
     int64_t until_ms =
         timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
-    int rc = begin(c, key, data, len_bytes, &topic, &id, err);
-    if (topic == NULL) {
+    int rc = ask(c, key, own, &topic, err);
+    if (rc < 0) {
         return rc;
     }
-    if (rc == 0) {
-        /* Without time it still looks once, which lets MPI move. */
-        rc = await(c, topic, id, until_ms, err);
-    }
+    rc = await(c, topic, until_ms, err);
     uint32_t missing = close_topic(c, topic);
-    if (rc == 0 && timeout_ms > 0 && part != NULL) {
-        rc = take(c, topic, part, part_ctx);
+    uint32_t count = c->locked.board.rank_count;
+    if (rc == 0) {
+        rc = take(topic, missing < count ? missing : count, part, part_ctx);
     }
     leave(c, topic);
-    if (rc == 0 && timeout_ms > 0 && missing != UINT32_MAX) {
+    if (rc == 0 && missing != UINT32_MAX) {
         *missing_rank = missing;
         rc = pawl_mail_fail(err, PAWL_ETIMEDOUT,
                             "rank %u did not come to '%s' within %lld ms",
@@ -193,26 +195,43 @@ static int talk(struct comm_mpi *c, const char *key, const void *data,
     return rc;
 }
 
-static int comm_mpi_exchange(void *ctx, const char *key, const void *data,
-                             size_t len_bytes, int64_t timeout_ms,
-                             pawl_comm_part_fn part, void *part_ctx,
-                             uint32_t *missing_rank, struct pawl_error *err)
+static int comm_mpi_gather(void *ctx, const char *key, const void *data,
+                           size_t len_bytes, int64_t timeout_ms,
+                           pawl_comm_part_fn part, void *part_ctx,
+                           uint32_t *missing_rank, struct pawl_error *err)
 {
     struct comm_mpi *c = ctx;
-    uint32_t unused;
-    missing_rank = missing_rank != NULL ? missing_rank : &unused;
+    const struct pawl_board_part own = {.data = data, .len_bytes = len_bytes};
     *missing_rank = UINT32_MAX;
     int rc = check_call(c, key, len_bytes, err);
     if (rc < 0) {
         return rc;
     }
-    return talk(c, key, data, len_bytes, timeout_ms < 0 ? 0 : timeout_ms, part,
-                part_ctx, missing_rank, err);
+    return c->locked.mail.rank != 0 ? give(c, key, data, len_bytes, err)
+                                    : receive(c, key, &own, timeout_ms, part,
+                                              part_ctx, missing_rank, err);
+}
+
+static int comm_mpi_broadcast(void *ctx, const char *key, const void *data,
+                              size_t len_bytes, int64_t timeout_ms,
+                              pawl_comm_part_fn part, void *part_ctx,
+                              struct pawl_error *err)
+{
+    struct comm_mpi *c = ctx;
+    uint32_t missing_rank;
+    bool gives = c->locked.mail.rank == 0;
+    int rc = check_call(c, key, gives ? len_bytes : 0, err);
+    if (rc < 0) {
+        return rc;
+    }
+    return gives ? give(c, key, data, len_bytes, err)
+                 : receive(c, key, NULL, timeout_ms, part, part_ctx,
+                           &missing_rank, err);
 }
 
 /* ---- end of the connection ----------------------------------------------- */
 
-/* Gives the others time to take what was sent. */
+/* Gives the others time to take what was given. */
 static void drain(struct comm_mpi *c)
 {
     int64_t until_ms = now_ms() + LINGER_MS;
@@ -247,7 +266,8 @@ static void comm_mpi_free(void *ctx)
 static const struct pawl_comm_ops comm_mpi_ops = {
     .struct_size = sizeof(struct pawl_comm_ops),
     .name = "mpi",
-    .exchange = comm_mpi_exchange,
+    .gather = comm_mpi_gather,
+    .broadcast = comm_mpi_broadcast,
     .free = comm_mpi_free,
 };
 
@@ -344,7 +364,8 @@ int pawl_comm_mpi(struct pawl_comm *out, MPI_Comm comm, struct pawl_error *err)
     pthread_mutex_init(&c->lock, NULL);
     c->main_only = main_only;
     c->owner = pthread_self();
-    c->locked.board.rank_count = c->locked.mail.size;
+    c->locked.board.rank_count =
+        c->locked.mail.rank == 0 ? c->locked.mail.size : 1;
     *out = (struct pawl_comm){.ops = &comm_mpi_ops,
                               .ctx = c,
                               .rank = c->locked.mail.rank,

@@ -2,12 +2,6 @@
 /*
  * mail.c - messages between ranks, each with its key, none of which blocks
  *
- * A text goes straight from each rank to each other one.  By way of rank 0
- * there would be fewer messages, but no fewer bytes, since every rank gets what
- * every rank gave; all of them would pass through one rank; and a rank that
- * does not come could not be told from rank 0, which waits for it as long as
- * the others wait for rank 0.
- *
  * A message is received into memory of its own: probed for its length, then
  * received from the rank that was probed.  Nothing comes between, since nobody
  * else receives on this communicator and messages of one rank keep their order.
@@ -26,10 +20,10 @@ enum { TAG = 1, HEADER_BYTES = 2 };
 
 struct pawl_mail_out {
     struct pawl_mail_out *next;
-    uint64_t id;
     uint32_t taken; /* the first of `requests` are complete */
+    uint32_t count; /* of requests */
     unsigned char *message;
-    MPI_Request requests[]; /* size - 1 */
+    MPI_Request requests[];
 };
 
 struct pawl_mail_in {
@@ -69,20 +63,19 @@ static void free_out(struct pawl_mail_out *out)
     free(out);
 }
 
-static struct pawl_mail_out *new_out(const struct pawl_mail *mail,
-                                     size_t len_bytes)
+static struct pawl_mail_out *new_out(uint32_t count, size_t len_bytes)
 {
     struct pawl_mail_out *out =
-        malloc(sizeof(*out) + mail->size * sizeof(out->requests[0]));
+        malloc(sizeof(*out) + count * sizeof(out->requests[0]));
     if (out == NULL) {
         return NULL;
     }
-    *out = (struct pawl_mail_out){.message = malloc(len_bytes)};
+    *out = (struct pawl_mail_out){.count = count, .message = malloc(len_bytes)};
     if (out->message == NULL) {
         free(out);
         return NULL;
     }
-    for (uint32_t i = 0; i < mail->size; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         out->requests[i] = MPI_REQUEST_NULL;
     }
     return out;
@@ -100,50 +93,37 @@ static void write_message(unsigned char *message, const char *key,
 }
 
 int pawl_mail_post(struct pawl_mail *mail, const char *key, const void *data,
-                   size_t len_bytes, uint64_t *id, struct pawl_error *err)
+                   size_t len_bytes, struct pawl_error *err)
 {
     size_t key_len = strlen(key);
     size_t total = HEADER_BYTES + key_len + len_bytes;
-    struct pawl_mail_out *out = new_out(mail, total);
+    bool to_all = mail->rank == 0;
+    struct pawl_mail_out *out = new_out(to_all ? mail->size - 1 : 1, total);
     if (out == NULL) {
         return pawl_mail_fail(err, PAWL_ENOMEM, "out of memory");
     }
     write_message(out->message, key, key_len, data, len_bytes);
-    out->id = *id = ++mail->posted;
     out->next = mail->out;
     mail->out = out;
-    /* Each rank begins with the one after it, so that not all are at once at
-     * the same. */
-    for (uint32_t i = 0; i + 1 < mail->size; i++) {
-        uint32_t to = (mail->rank + 1 + i) % mail->size;
-        int rc = MPI_Isend(out->message, (int)total, MPI_BYTE, (int)to, TAG,
+    for (uint32_t i = 0; i < out->count; i++) {
+        int to = to_all ? (int)i + 1 : 0;
+        int rc = MPI_Isend(out->message, (int)total, MPI_BYTE, to, TAG,
                            mail->comm, &out->requests[i]);
         if (rc != MPI_SUCCESS) {
             char what[64];
-            snprintf(what, sizeof(what), "cannot send to rank %u",
-                     (unsigned)to);
+            snprintf(what, sizeof(what), "cannot send to rank %d", to);
             return pawl_mail_fail_mpi(err, what, rc);
         }
     }
     return 0;
 }
 
-bool pawl_mail_taken(const struct pawl_mail *mail, uint64_t id)
-{
-    const struct pawl_mail_out *out = mail->out;
-    while (out != NULL && out->id != id) {
-        out = out->next;
-    }
-    return out == NULL;
-}
-
 /* Looks at one request that is not complete at most, so that waiting for one
  * rank of thousands costs one call. */
-static int advance_out(struct pawl_mail_out *out, uint32_t count,
-                       struct pawl_error *err)
+static int advance_out(struct pawl_mail_out *out, struct pawl_error *err)
 {
     int done = 1;
-    while (out->taken < count && done) {
+    while (out->taken < out->count && done) {
         int rc = MPI_Test(&out->requests[out->taken], &done, MPI_STATUS_IGNORE);
         if (rc != MPI_SUCCESS) {
             out->requests[out->taken] = MPI_REQUEST_NULL;
@@ -159,11 +139,11 @@ static int work_out(struct pawl_mail *mail, bool *moved, struct pawl_error *err)
     struct pawl_mail_out **link = &mail->out;
     while (*link != NULL) {
         struct pawl_mail_out *out = *link;
-        int rc = advance_out(out, mail->size - 1, err);
+        int rc = advance_out(out, err);
         if (rc < 0) {
             return rc;
         }
-        if (out->taken == mail->size - 1) {
+        if (out->taken == out->count) {
             *link = out->next;
             free_out(out);
             *moved = true;
@@ -239,7 +219,8 @@ static int deliver(struct pawl_board *board, struct pawl_mail_in *in,
     size_t key_len =
         in->len_bytes < HEADER_BYTES ? 0 : (size_t)m[0] | (size_t)m[1] << 8;
     if (key_len == 0 || key_len > PAWL_BOARD_KEY_MAX ||
-        key_len > in->len_bytes - HEADER_BYTES) {
+        key_len > in->len_bytes - HEADER_BYTES ||
+        in->from >= board->rank_count) {
         return pawl_mail_fail(err, PAWL_EIO, "a bad message of rank %u",
                               (unsigned)in->from);
     }
@@ -309,7 +290,7 @@ void pawl_mail_cancel(struct pawl_mail *mail)
     while (mail->out != NULL) {
         struct pawl_mail_out *out = mail->out;
         mail->out = out->next;
-        for (uint32_t i = 0; i + 1 < mail->size; i++) {
+        for (uint32_t i = 0; i < out->count; i++) {
             cancel(&out->requests[i]);
         }
         free(out); /* without its message, which MPI may still read */

@@ -30,8 +30,7 @@ struct pawl_mail {
     MPI_Comm comm; /* nobody else receives on it */
     uint32_t rank;
     uint32_t size;
-    uint64_t posted;           /* how many messages to all, so far */
-    struct pawl_mail_out *out; /* not yet taken by all */
+    struct pawl_mail_out *out; /* not yet on their way to all */
     struct pawl_mail_in *in;   /* matched, not yet here */
 };
 
@@ -42,13 +41,10 @@ int pawl_mail_fail(struct pawl_error *err, int code, const char *format, ...)
 /* Likewise, for what a function of MPI returned: PAWL_EIO. */
 int pawl_mail_fail_mpi(struct pawl_error *err, const char *what, int mpi_rc);
 
-/* Begins to send a text to all other ranks, which copies it, and puts its
- * number to `*id`.  PAWL_ENOMEM, PAWL_EIO. */
+/* Begins to send a text, which it copies: rank 0 to all others, the others to
+ * rank 0.  PAWL_ENOMEM, PAWL_EIO. */
 int pawl_mail_post(struct pawl_mail *mail, const char *key, const void *data,
-                   size_t len_bytes, uint64_t *id, struct pawl_error *err);
-
-/* Whether all ranks took message `id`, as far as MPI tells. */
-bool pawl_mail_taken(const struct pawl_mail *mail, uint64_t id);
+                   size_t len_bytes, struct pawl_error *err);
 
 /* Moves what can be moved now, and puts what arrived on the board.  Sets
  * `*moved` if there was anything.  PAWL_ENOMEM, after which what could not be
