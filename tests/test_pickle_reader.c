@@ -441,6 +441,51 @@ static void test_states(void **state)
            "call(<m.C>, ())");
 }
 
+/* What follows is l = []; r = Reducing(l, ...); l.append(r); dumps(r). */
+#define BEGIN "cm\nC\nq\0]q\1h\0h\1" /* the callable, the list, both again */
+#define MADE "Rq\2a"                 /* the inner one, in the list */
+#define OUTER "R0h\2." /* the outer one, and the inner after all */
+
+/* An object is in what it is made from: it is made on the way, and what is
+ * made at the end is dropped for it. */
+static void test_call_in_its_own_arguments(void **state)
+{
+    (void)state;
+    EXPECT(BEGIN "\x85" MADE "\x85" OUTER, "call(<m.C>, ([#0],))");
+    /* arguments that are there once */
+    EXPECT(BEGIN "\x85q\3" MADE "0h\3" OUTER, "call(<m.C>, ([#0],))");
+    /* equal, not the same */
+    EXPECT(BEGIN "X\1\0\0\0aG\0\0\0\0\0\0\0\0\x87" MADE
+                 "X\1\0\0\0aG\0\0\0\0\0\0\0\0\x87" OUTER,
+           "call(<m.C>, ([#0], 'a', 0.0))");
+    EXPECT(BEGIN "K\1h\1\x85\x86\x86" MADE "K\1h\1\x85\x86\x86" OUTER,
+           "call(<m.C>, ([#0], (1, (#2,))))");
+}
+
+/* A call that is dropped is made for its effect, unless what it would make
+ * comes next. */
+static void test_call_for_its_effect(void **state)
+{
+    (void)state;
+    /* other arguments */
+    EXPECT(BEGIN "K\1\x86" MADE "K\2\x86" OUTER, "PAWL_ENOTSUP");
+    EXPECT(BEGIN "K\1\x86" MADE "\x88\x86" OUTER, "PAWL_ENOTSUP");
+    EXPECT(BEGIN "X\1\0\0\0a\x86" MADE "X\1\0\0\0b\x86" OUTER, "PAWL_ENOTSUP");
+    EXPECT(BEGIN "X\1\0\0\0a\x86" MADE "B\1\0\0\0a\x86" OUTER, "PAWL_ENOTSUP");
+    EXPECT(BEGIN "\x85" MADE "N\x86" OUTER, "PAWL_ENOTSUP");
+    EXPECT(BEGIN "]\x86" MADE "]\x86" OUTER, "PAWL_ENOTSUP");
+    /* another callable */
+    EXPECT("cm\nD\n]q\1cm\nC\nh\1\x85" MADE "\x85" OUTER, "PAWL_ENOTSUP");
+    /* another kind of object, or none */
+    EXPECT("cm\nC\nq\0]q\1h\0h\1\x85\x81q\2a\x85" OUTER, "PAWL_ENOTSUP");
+    EXPECT("cm\nC\n]q\2\x85R0h\2.", "PAWL_ENOTSUP");
+    /* something else comes next, or nothing */
+    EXPECT(BEGIN "\x85" MADE "\x85R0.", "PAWL_ENOTSUP");
+    EXPECT(BEGIN "\x85" MADE "\x85R0Nh\2\x86.", "PAWL_ENOTSUP");
+    EXPECT(BEGIN "\x85" MADE "\x85R0", "PAWL_EFORMAT");
+    EXPECT(BEGIN "\x85" MADE "\x85R0h\7.", "PAWL_EFORMAT");
+}
+
 static void test_known_calls(void **state)
 {
     (void)state;
@@ -595,14 +640,24 @@ static void test_hooks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),     cmocka_unit_test(test_source),
-        cmocka_unit_test(test_window_end), cmocka_unit_test(test_stack),
-        cmocka_unit_test(test_memo),       cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_digits),     cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_containers), cmocka_unit_test(test_hashing),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_inert),
-        cmocka_unit_test(test_states),     cmocka_unit_test(test_known_calls),
-        cmocka_unit_test(test_deep),       cmocka_unit_test(test_copying),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_source),
+        cmocka_unit_test(test_window_end),
+        cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_memo),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_containers),
+        cmocka_unit_test(test_hashing),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_inert),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_call_in_its_own_arguments),
+        cmocka_unit_test(test_call_for_its_effect),
+        cmocka_unit_test(test_known_calls),
+        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_copying),
         cmocka_unit_test(test_hooks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

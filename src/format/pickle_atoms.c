@@ -27,24 +27,6 @@ int pawl_pickle_op_stop(struct pawl_pickle_machine *m, struct pawl_error *err)
     return 0;
 }
 
-/* A pickler pops what it finds in its memo after all.  A call that was never
- * memoised and is popped was made for its effect (a "state setter"), and to
- * drop it would lose what it did. */
-int pawl_pickle_op_pop(struct pawl_pickle_machine *m, struct pawl_error *err)
-{
-    struct pawl_value *value;
-    if (m->mark_count > 0 && m->marks[m->mark_count - 1] == m->depth) {
-        m->mark_count--;
-        return 0;
-    }
-    int rc = pawl_pickle_pop(m, &value, err);
-    if (rc == 0 && value == m->call) {
-        return pawl_fail(err, PAWL_ENOTSUP, 0,
-                         "a call is made for its effect on another object");
-    }
-    return rc;
-}
-
 int pawl_pickle_op_pop_mark(struct pawl_pickle_machine *m,
                             struct pawl_error *err)
 {
@@ -68,6 +50,123 @@ int pawl_pickle_op_refused(struct pawl_pickle_machine *m,
     return pawl_fail(err, PAWL_ENOTSUP, 0,
                      buffer ? "a buffer that is kept outside of the pickle"
                             : "a name that only Python's copyreg registry has");
+}
+
+/* ---- calls that are popped --------------------------------------------- */
+
+/* Texts of any kind, or numbers that do not fit an int64_t. */
+static int same_text(struct pawl_pickle_machine *m, const struct pawl_value *a,
+                     const struct pawl_value *b, bool *same,
+                     struct pawl_error *err)
+{
+    size_t len = a->as.text.len;
+    *same = false;
+    if (len != b->as.text.len) {
+        return 0;
+    }
+    int rc = pawl_pickle_charge(m, len, err);
+    *same = rc == 0 && memcmp(a->as.text.data, b->as.text.data, len) == 0;
+    return rc;
+}
+
+/* Whether two values, neither of them a tuple, are the same: one, or equal and
+ * immutable. */
+static int same_atom(struct pawl_pickle_machine *m, const struct pawl_value *a,
+                     const struct pawl_value *b, bool *same,
+                     struct pawl_error *err)
+{
+    *same = a == b;
+    if (*same || a->kind != b->kind) {
+        return 0;
+    }
+    switch ((enum pawl_kind)a->kind) {
+    case PAWL_KIND_STR:
+    case PAWL_KIND_BYTES:
+        return same_text(m, a, b, same, err);
+    case PAWL_KIND_INT:
+        if (a->is_big && b->is_big) {
+            return same_text(m, a, b, same, err);
+        }
+        *same = a->is_big == b->is_big && a->as.integer == b->as.integer;
+        return 0;
+    case PAWL_KIND_FLOAT: /* by its bits, as NaN and -0.0 are written */
+        *same = memcmp(&a->as.real, &b->as.real, sizeof(double)) == 0;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* The same for tuples within tuples; the stack holds what is still to be
+ * compared, in pairs.  Costs are charged to the length of the pickle. */
+static int same_value(struct pawl_pickle_machine *m, struct pawl_value *a,
+                      struct pawl_value *b, bool *same, struct pawl_error *err)
+{
+    size_t bottom = m->depth;
+    int rc = 0;
+    *same = true;
+    for (;;) {
+        bool tuples = a != b && a->kind == PAWL_KIND_TUPLE &&
+                      b->kind == PAWL_KIND_TUPLE &&
+                      a->as.seq.count == b->as.seq.count;
+        size_t count = tuples ? a->as.seq.count : 0;
+        rc = tuples ? pawl_pickle_charge(m, count * sizeof(a), err)
+                    : same_atom(m, a, b, same, err);
+        for (size_t i = 0; rc == 0 && i < count; i++) {
+            rc = pawl_pickle_push(m, a->as.seq.items[i], err);
+            rc = rc < 0 ? rc : pawl_pickle_push(m, b->as.seq.items[i], err);
+        }
+        if (rc < 0 || !*same || m->depth == bottom) {
+            break;
+        }
+        b = m->stack[--m->depth];
+        a = m->stack[--m->depth];
+    }
+    m->depth = bottom;
+    return rc;
+}
+
+/* A call that was never memoised and is popped.  A pickler does so with an
+ * object that is in its own arguments: it finds out at the end that it made it
+ * on the way, by the same call, and gets that one.  Any other was made for its
+ * effect (a "state setter"), and to drop it would lose what it did. */
+static int drop_call(struct pawl_pickle_machine *m,
+                     const struct pawl_value *call, struct pawl_error *err)
+{
+    const uint8_t *next;
+    struct pawl_value *made = NULL;
+    bool same = false;
+    int rc = pawl_pickle_take(m->in, &next, 1, err);
+    if (rc == 0 && (*next == PICKLE_GET || *next == PICKLE_BINGET ||
+                    *next == PICKLE_LONG_BINGET)) {
+        m->opcode = *next;
+        rc = pawl_pickle_op_get(m, err);
+        made = rc == 0 ? m->stack[m->depth - 1] : NULL;
+    }
+    if (made != NULL && made->kind == PAWL_KIND_OBJECT &&
+        made->as.object->how == call->as.object->how &&
+        made->as.object->callable == call->as.object->callable) {
+        rc = same_value(m, made->as.object->args, call->as.object->args, &same,
+                        err);
+    }
+    if (rc == 0 && !same) {
+        m->opcode = PICKLE_POP;
+        rc = pawl_fail(err, PAWL_ENOTSUP, 0,
+                       "a call is made for its effect on another object");
+    }
+    return rc;
+}
+
+/* A pickler pops what it finds in its memo after all. */
+int pawl_pickle_op_pop(struct pawl_pickle_machine *m, struct pawl_error *err)
+{
+    struct pawl_value *value;
+    if (m->mark_count > 0 && m->marks[m->mark_count - 1] == m->depth) {
+        m->mark_count--;
+        return 0;
+    }
+    int rc = pawl_pickle_pop(m, &value, err);
+    return rc == 0 && value == m->call ? drop_call(m, value, err) : rc;
 }
 
 /* ---- operands ---------------------------------------------------------- */

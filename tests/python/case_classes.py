@@ -69,6 +69,14 @@ class Reducing:
         return Reducing, self.args
 
 
+class ReducingAnew(Reducing):
+    """Reduced to new arguments each time, of which only the list is not."""
+
+    def __reduce__(self):
+        items, *rest = self.args
+        return ReducingAnew, (items, *map(fresh, rest), 1.5, (1, (items,)))
+
+
 class ReducingAll(list):
     """Every part of __reduce__'s tuple but the last."""
 
@@ -182,6 +190,7 @@ TRUST = [
     Stateful,
     Falsy,
     Reducing,
+    ReducingAnew,
     ReducingAll,
     NewArgs,
     NewArgsEx,

@@ -396,6 +396,13 @@ def reduce(rng):
 
 
 @case
+def reduce_in_its_own_arguments(rng):
+    r = Reducing([], "two")
+    r.args[0].extend([r, (r, r)])
+    return {"r": r, "again": [r]}
+
+
+@case
 def reduce_with_all_parts(rng):
     return ReducingAll([9])
 

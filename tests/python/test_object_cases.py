@@ -7,6 +7,7 @@ import warnings
 import object_cases
 import pytest
 import torch
+from case_classes import ReducingAnew
 from sameness import assert_same, masked
 
 import pawl
@@ -65,6 +66,18 @@ def test_slower_ways_give_the_same_file(name, way, seed, tmp_path, monkeypatch):
     theirs, ours = save_both(make(name, seed), tmp_path)
     assert masked(ours) == masked(theirs)
     assert seen or name != "parameters"
+
+
+def test_new_arguments_that_hold_the_object_load_as_by_torch(tmp_path):
+    """torch reduces such an object twice and writes both arguments, Pawl once:
+    the files differ, but not what they mean."""
+    anew = ReducingAnew([], "two")
+    anew.args[0].append(anew)
+    theirs, ours = save_both({"anew": anew, "again": [anew]}, tmp_path)
+    expected = torch.load(theirs, weights_only=False)
+    assert_same(torch.load(ours, weights_only=False), expected)
+    for path in (theirs, ours):
+        assert_same(pawl.load(path, trust=object_cases.TRUST), expected)
 
 
 def test_two_dtypes_over_one_storage_are_refused(tmp_path):
