@@ -14,8 +14,8 @@
  * them together have proved whole.
  *
  * Ranks talk by two calls, to and from rank 0, of short texts and with
- * deadlines.  In Python there is a comm for torch.distributed; another one is a
- * table of three functions.
+ * deadlines.  There is a comm for MPI (pawl/pawl_mpi.h) and, in Python, one for
+ * torch.distributed; another one is a table of three functions.
  */
 #ifndef PAWL_COMM_H
 #define PAWL_COMM_H
