@@ -149,6 +149,7 @@ static void test_verify_goes_on_after_damage(void **state)
     must_commit(fix, "one");
     assert_int_equal(verify(fix, "one", &heard, &err), 0);
     assert_string_equal(heard.text, "a.pt ok\nb.pt ok\nc.pt ok\n");
+    assert_true(heard.total > 0);
     assert_int_equal(heard.done, heard.total);
 
     heard = (struct heard){0};
@@ -172,6 +173,7 @@ static void test_verify_unsigned(void **state)
     run_write(fix, "one/notes.txt", "text", 4);
     assert_int_equal(verify(fix, "one", &heard, &err), 0);
     assert_string_equal(heard.text, "model.pt ok\n");
+    assert_true(heard.done > 0);
     run_damage(fix, "one/model.pt");
     heard = (struct heard){0};
     assert_true(verify(fix, "one", &heard, &err) < 0);
@@ -191,6 +193,7 @@ static void test_verify_a_file(void **state)
     must_make(fix, "one", 1);
     assert_int_equal(verify(fix, "one/model.pt", &heard, &err), 0);
     assert_non_null(strstr(heard.text, "model.pt ok\n"));
+    assert_true(heard.done > 0);
     run_damage(fix, "one/model.pt");
     heard = (struct heard){0};
     assert_int_equal(verify(fix, "one/model.pt", &heard, &err), PAWL_ECORRUPT);

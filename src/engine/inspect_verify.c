@@ -6,7 +6,6 @@
  * covers it all.  Of others every storage is read, whose checksums the file
  * itself has.
  */
-#include "base/crc32.h"
 #include "base/path.h"
 #include "engine/listing.h"
 #include "engine/manifest_file.h"
@@ -22,6 +21,7 @@ enum { BLOCK_BYTES = 4 << 20 };
 
 struct verification {
     const struct pawl_verify_listener *listener; /* NULL: nobody listens */
+    struct pawl_object_listener reading;         /* calls progress */
     struct pawl_place *place;
     struct pawl_formats formats;
     const char *dir; /* absolute */
@@ -30,9 +30,10 @@ struct verification {
     struct pawl_error first; /* what is wrong; code 0: nothing yet */
 };
 
-static void progress(struct verification *v, uint64_t bytes)
+static void progress(void *ctx, uint64_t len_bytes)
 {
-    v->done_bytes += bytes;
+    struct verification *v = ctx;
+    v->done_bytes += len_bytes;
     if (v->listener != NULL && v->listener->progress != NULL) {
         v->listener->progress(v->listener->ctx, v->done_bytes, v->total_bytes);
     }
@@ -52,32 +53,11 @@ static void tell(struct verification *v, const char *path, uint64_t size,
 
 /* ---- one file ------------------------------------------------------------ */
 
-static int read_crc(struct verification *v, struct pawl_state_file *file,
-                    uint32_t *crc, struct pawl_error *err)
-{
-    void *block = malloc(BLOCK_BYTES);
-    uint64_t size = file->source.size_bytes;
-    int rc = block == NULL ? pawl_fail_nomem(err) : 0;
-    *crc = 0;
-    for (uint64_t at = 0; rc == 0 && at < size; at += BLOCK_BYTES) {
-        size_t len =
-            size - at < BLOCK_BYTES ? (size_t)(size - at) : (size_t)BLOCK_BYTES;
-        rc = pawl_object_read(&file->object, at, block, len, err);
-        if (rc == 0) {
-            *crc = pawl_crc32(*crc, block, len);
-            progress(v, len);
-        }
-    }
-    free(block);
-    return rc;
-}
-
 static int check_signed(struct verification *v,
                         const struct pawl_manifest_file *expected,
                         struct pawl_error *err)
 {
     struct pawl_state_file *file = NULL;
-    uint32_t crc = 0;
     int rc = pawl_state_file_open(&file, v->place, v->dir, expected->path,
                                   PAWL_STORE_READ, err);
     if (rc == PAWL_ENOENT) {
@@ -86,38 +66,10 @@ static int check_signed(struct verification *v,
                          v->dir, expected->path);
     }
     if (rc == 0) {
-        rc = pawl_verify_size(file, expected, err);
-    }
-    if (rc == 0) {
-        rc = read_crc(v, file, &crc, err);
-    }
-    if (rc == 0) {
-        rc = pawl_verify_crc(file, expected, crc, err);
+        rc = pawl_verify_file(file, expected, true, BLOCK_BYTES, &v->reading,
+                              err);
     }
     pawl_state_file_close(file);
-    return rc;
-}
-
-/* Reads every storage and drops it. */
-static int read_storages(struct verification *v, struct pawl_state *state,
-                         struct pawl_error *err)
-{
-    void *memory = NULL;
-    uint64_t room = 0;
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < state->storage_count; i++) {
-        struct pawl_storage *storage = state->storages[i];
-        uint64_t len = pawl_storage_size(storage);
-        if (len > room) {
-            free(memory);
-            memory = malloc(len);
-            room = memory == NULL ? 0 : len;
-        }
-        rc = len > room ? pawl_fail_nomem(err)
-                        : pawl_storage_read(storage, memory, (size_t)len, err);
-        progress(v, len);
-    }
-    free(memory);
     return rc;
 }
 
@@ -139,7 +91,7 @@ static int check_unsigned(struct verification *v, const char *path,
     }
     rc = pawl_state_file_read(&state, file, format, err);
     if (rc == 0) {
-        rc = read_storages(v, state, err);
+        rc = pawl_verify_storages(state, &v->reading, err);
     }
     pawl_state_free(state);
     return rc < 0 ? rc : 1;
@@ -208,7 +160,7 @@ static int verify_file(struct verification *v, const char *path,
     struct pawl_error why;
     int rc = pawl_load(&state, path, PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &why);
     if (rc == 0) {
-        rc = read_storages(v, state, &why);
+        rc = pawl_verify_storages(state, &v->reading, &why);
     }
     pawl_state_free(state);
     if (rc == PAWL_ENOENT || rc == PAWL_EACCES || rc == PAWL_EINVAL) {
@@ -227,6 +179,7 @@ int pawl_verify(const char *path, const struct pawl_verify_listener *listener,
     char *absolute = NULL;
     int rc = pawl_path_absolute(&absolute, path, err);
     pawl_formats_init(&v.formats, NULL);
+    v.reading = (struct pawl_object_listener){progress, &v};
     if (rc == 0) {
         v.dir = absolute;
         rc = pawl_place_new(&v.place, NULL, "{}", err);

@@ -201,7 +201,8 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
         rc = is_image ? rc : 0;
     }
     if (rc == 0 && expected != NULL && !is_image) {
-        rc = pawl_verify_file(*file, expected, read_all, how->block_bytes, err);
+        rc = pawl_verify_file(*file, expected, read_all, how->block_bytes, NULL,
+                              err);
     }
     pawl_manifest_fini(&manifest);
     return rc;

@@ -62,8 +62,18 @@ int pawl_object_exists(struct pawl_store *store, const char *name,
     return 1;
 }
 
+void pawl_object_advance(const struct pawl_object_listener *listener,
+                         uint64_t len_bytes)
+{
+    if (listener != NULL) {
+        listener->advance(listener->ctx, len_bytes);
+    }
+}
+
 int pawl_object_crc(struct pawl_object_handle *object, uint64_t size_bytes,
-                    size_t block_bytes, uint32_t *crc, struct pawl_error *err)
+                    size_t block_bytes,
+                    const struct pawl_object_listener *listener, uint32_t *crc,
+                    struct pawl_error *err)
 {
     if (size_bytes < block_bytes) {
         block_bytes = (size_t)size_bytes;
@@ -80,6 +90,7 @@ int pawl_object_crc(struct pawl_object_handle *object, uint64_t size_bytes,
         rc = pawl_object_read(object, at, block, len, err);
         if (rc == 0) {
             sum = pawl_crc32(sum, block, len);
+            pawl_object_advance(listener, len);
         }
     }
     free(block);

@@ -24,9 +24,22 @@ int pawl_object_put(struct pawl_store *store, const char *name,
 int pawl_object_exists(struct pawl_store *store, const char *name,
                        uint64_t *size_out, struct pawl_error *err);
 
+/* Who wants to know how far a long reading is. */
+struct pawl_object_listener {
+    /* So many bytes more were read; in the thread that reads. */
+    void (*advance)(void *ctx, uint64_t len_bytes);
+    void *ctx;
+};
+/* `listener` may be NULL: nobody does. */
+void pawl_object_advance(const struct pawl_object_listener *listener,
+                         uint64_t len_bytes);
+
 /* Reads `size_bytes` of an open object, `block_bytes` at a time, and puts
- * their zip CRC-32 to `*crc`. */
+ * their zip CRC-32 to `*crc`.  Tells `listener`, unless that is NULL, of each
+ * block that was read. */
 int pawl_object_crc(struct pawl_object_handle *object, uint64_t size_bytes,
-                    size_t block_bytes, uint32_t *crc, struct pawl_error *err);
+                    size_t block_bytes,
+                    const struct pawl_object_listener *listener, uint32_t *crc,
+                    struct pawl_error *err);
 
 #endif

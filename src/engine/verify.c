@@ -4,14 +4,13 @@
 
 #include "base/path.h"
 #include "engine/listing.h"
-#include "engine/object.h"
 #include "state/value.h"
 
 #include <stdlib.h>
 
-int pawl_verify_size(const struct pawl_state_file *file,
-                     const struct pawl_manifest_file *expected,
-                     struct pawl_error *err)
+static int check_size(const struct pawl_state_file *file,
+                      const struct pawl_manifest_file *expected,
+                      struct pawl_error *err)
 {
     uint64_t size = file->source.size_bytes;
     if (size != expected->size_bytes) {
@@ -23,9 +22,9 @@ int pawl_verify_size(const struct pawl_state_file *file,
     return 0;
 }
 
-int pawl_verify_crc(const struct pawl_state_file *file,
-                    const struct pawl_manifest_file *expected, uint32_t crc,
-                    struct pawl_error *err)
+static int check_crc(const struct pawl_state_file *file,
+                     const struct pawl_manifest_file *expected, uint32_t crc,
+                     struct pawl_error *err)
 {
     if (crc != expected->crc32) {
         return pawl_fail(err, PAWL_ECORRUPT, 0,
@@ -38,16 +37,18 @@ int pawl_verify_crc(const struct pawl_state_file *file,
 
 int pawl_verify_file(struct pawl_state_file *file,
                      const struct pawl_manifest_file *expected, bool read_all,
-                     size_t block_bytes, struct pawl_error *err)
+                     size_t block_bytes,
+                     const struct pawl_object_listener *listener,
+                     struct pawl_error *err)
 {
     uint32_t crc = 0;
-    int rc = pawl_verify_size(file, expected, err);
+    int rc = check_size(file, expected, err);
     if (rc < 0 || !read_all) {
         return rc;
     }
     rc = pawl_object_crc(&file->object, file->source.size_bytes, block_bytes,
-                         &crc, err);
-    return rc < 0 ? rc : pawl_verify_crc(file, expected, crc, err);
+                         listener, &crc, err);
+    return rc < 0 ? rc : check_crc(file, expected, crc, err);
 }
 
 int pawl_verify_image(struct pawl_file_image **out,
@@ -58,13 +59,13 @@ int pawl_verify_image(struct pawl_file_image **out,
 {
     struct pawl_file_image *image = NULL;
     uint64_t size = file->source.size_bytes;
-    int rc = expected == NULL ? 0 : pawl_verify_size(file, expected, err);
+    int rc = expected == NULL ? 0 : check_size(file, expected, err);
     if (rc == 0) {
         rc = pawl_file_image_read(&image, &file->object, size, options, err);
     }
     if (rc == 0 && expected != NULL) {
-        rc = pawl_verify_crc(file, expected,
-                             pawl_file_image_crc(image, 0, size), err);
+        rc =
+            check_crc(file, expected, pawl_file_image_crc(image, 0, size), err);
     }
     if (rc < 0) {
         pawl_file_image_unref(image);
@@ -74,8 +75,9 @@ int pawl_verify_image(struct pawl_file_image **out,
     return 0;
 }
 
-/* Reads every storage of the state, one at a time, and drops it. */
-static int read_storages(struct pawl_state *state, struct pawl_error *err)
+int pawl_verify_storages(struct pawl_state *state,
+                         const struct pawl_object_listener *listener,
+                         struct pawl_error *err)
 {
     void *bytes = NULL;
     size_t capacity = 0;
@@ -92,6 +94,9 @@ static int read_storages(struct pawl_state *state, struct pawl_error *err)
         }
         rc = fits ? pawl_storage_read(storage, bytes, len, err)
                   : pawl_fail_nomem(err);
+        if (rc == 0) {
+            pawl_object_advance(listener, len);
+        }
     }
     free(bytes);
     return rc;
@@ -105,7 +110,7 @@ static int check_structure(struct pawl_state_file *file,
     struct pawl_state *state = NULL;
     int rc = pawl_state_file_read(&state, file, format, err);
     if (rc == 0 && read_all) {
-        rc = read_storages(state, err);
+        rc = pawl_verify_storages(state, NULL, err);
     }
     pawl_state_free(state);
     return rc;
@@ -133,7 +138,7 @@ static int check_bytes(const struct pawl_verifier *verifier,
     uint32_t crc = 0;
     if (verifier->images == NULL) {
         return pawl_verify_file(file, expected, true, verifier->block_bytes,
-                                err);
+                                NULL, err);
     }
     int rc = PAWL_ENOMEM;
     if (pawl_image_cache_has_room(verifier->cache, size)) {
@@ -146,12 +151,12 @@ static int check_bytes(const struct pawl_verifier *verifier,
     if (rc != PAWL_ENOMEM) {
         return rc;
     }
-    rc = pawl_verify_size(file, expected, err);
+    rc = check_size(file, expected, err);
     if (rc == 0) {
         rc = pawl_file_image_scan(&crc, &file->object, size, verifier->images,
                                   err);
     }
-    return rc < 0 ? rc : pawl_verify_crc(file, expected, crc, err);
+    return rc < 0 ? rc : check_crc(file, expected, crc, err);
 }
 
 static enum pawl_store_mode mode_of(const struct pawl_verifier *verifier)
@@ -179,7 +184,7 @@ static int check_named(const struct pawl_verifier *verifier, const char *dir,
     if (rc == 0) {
         rc = full ? check_bytes(verifier, file, expected, err)
                   : pawl_verify_file(file, expected, false,
-                                     verifier->block_bytes, err);
+                                     verifier->block_bytes, NULL, err);
     }
     if (rc == 0 && !full) {
         rc = pawl_state_file_probe(&format, file, verifier->formats, err);

@@ -12,6 +12,7 @@
 #include "engine/config.h"
 #include "engine/image_cache.h"
 #include "engine/manifest.h"
+#include "engine/object.h"
 #include "engine/state_file.h"
 
 struct pawl_verifier {
@@ -37,20 +38,20 @@ int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
 int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
                          struct pawl_error *err);
 
-/* Compares the size of an open file, or the checksum of all its bytes, with
- * what its manifest says.  PAWL_ECORRUPT. */
-int pawl_verify_size(const struct pawl_state_file *file,
-                     const struct pawl_manifest_file *expected,
-                     struct pawl_error *err);
-int pawl_verify_crc(const struct pawl_state_file *file,
-                    const struct pawl_manifest_file *expected, uint32_t crc,
-                    struct pawl_error *err);
-
 /* Compares an open file with what its manifest says: the size, and the
- * checksum of all its bytes if `read_all`. */
+ * checksum of all its bytes if `read_all`.  `listener` may be NULL. */
 int pawl_verify_file(struct pawl_state_file *file,
                      const struct pawl_manifest_file *expected, bool read_all,
-                     size_t block_bytes, struct pawl_error *err);
+                     size_t block_bytes,
+                     const struct pawl_object_listener *listener,
+                     struct pawl_error *err);
+
+/* Reads every storage of a state, one at a time, and drops it; checksums that
+ * the file itself has are compared.  `listener`, unless it is NULL, hears of
+ * each that was read.  PAWL_ECORRUPT, PAWL_ENOMEM, and what the store says. */
+int pawl_verify_storages(struct pawl_state *state,
+                         const struct pawl_object_listener *listener,
+                         struct pawl_error *err);
 
 /* Reads all of an open file, and compares it with what its manifest says if
  * `expected` is not NULL.  PAWL_ENOMEM: too large. */
