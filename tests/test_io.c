@@ -324,15 +324,41 @@ static void test_beneath_stepwise_follows_no_link(void **state)
         assert_int_equal(open_and_close(fix, "in"), 0);
         assert_int_equal(open_and_close(fix, "in/deep/file"), 0);
         assert_int_equal(open_and_close(fix, "secret"), -ELOOP);
-        assert_int_equal(open_and_close(fix, "in/link/file"), -ENOTDIR);
-        assert_int_equal(open_and_close(fix, "in/up/x"), -ENOTDIR);
-        assert_int_equal(open_and_close(fix, "out/etc/passwd"), -ENOTDIR);
+        assert_int_equal(open_and_close(fix, "in/link/file"), -ELOOP);
+        assert_int_equal(open_and_close(fix, "in/up/x"), -ELOOP);
+        assert_int_equal(open_and_close(fix, "out/etc/passwd"), -ELOOP);
+        assert_int_equal(open_and_close(fix, "in/deep/file/x"), -ENOTDIR);
         assert_int_equal(open_and_close(fix, "in/nothing/x"), -ENOENT);
     }
     char long_name[600];
     memset(long_name, 'n', sizeof(long_name));
     memcpy(long_name + sizeof(long_name) - 3, "/x", 3);
     assert_int_equal(open_and_close(fix, long_name), -ENAMETOOLONG);
+    assert_int_equal(fault_io_open_count(fix->fault), 1); /* the fixture's */
+}
+
+/* Who writes gets the same on every kernel. */
+static void test_no_link_is_followed_to_write(void **state)
+{
+    struct fixture *fix = *state;
+    static const struct {
+        const char *path;
+        int result;
+    } cases[] = {
+        {"in/deep/file", 0},          {"in/link/file", -ELOOP},
+        {"in/up/x", -ELOOP},          {"out/etc/passwd", -ELOOP},
+        {"secret", -ELOOP},           {"in/nothing/x", -ENOENT},
+        {"in/deep/file/x", -ENOTDIR},
+    };
+    make_tree(fix);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        int fd = pawl_io_open_no_link(fault_io_table(fix->fault), fix->dir_fd,
+                                      cases[i].path, O_RDONLY, 0);
+        assert_int_equal(fd < 0 ? fd : 0, cases[i].result);
+        if (fd >= 0) {
+            pawl_io_close(fault_io_table(fix->fault), fd);
+        }
+    }
     assert_int_equal(fault_io_open_count(fix->fault), 1); /* the fixture's */
 }
 
@@ -475,6 +501,7 @@ int main(void)
         TEST(test_fallocate_and_close_are_not_made_again),
         TEST(test_beneath_follows_only_links_that_stay),
         TEST(test_beneath_stepwise_follows_no_link),
+        TEST(test_no_link_is_followed_to_write),
         TEST(test_beneath_gives_up_on_endless_races),
         TEST(test_readlink_ends_in_nul_or_fails),
         TEST(test_directories_are_read_whole),

@@ -218,6 +218,25 @@ static void test_hostile_texts(void **state)
     expect_refused(FILES("{\"path\": \"a\", \"path\": \"b\", \"size\": 1, "
                          "\"crc32\": \"00000000\", \"rank\": 0}"),
                    PAWL_EFORMAT, "duplicate");
+    static const char *const sizes[] = {"9223372036854775808",
+                                        "18446744073709551617",
+                                        "1e3",
+                                        "1.0",
+                                        "1e999",
+                                        "\"1\"",
+                                        "null",
+                                        "true"};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        char body[512];
+        snprintf(body, sizeof(body),
+                 FILES("{\"path\": \"a\", \"size\": %s, \"crc32\": "
+                       "\"00000000\", \"rank\": 0}"),
+                 sizes[i]);
+        expect_refused(body, PAWL_EFORMAT, "not a manifest");
+    }
+    expect_refused(FILES("{\"path\": \"a\", \"size\": 1, \"crc32\": "
+                         "\"00000000\", \"rank\": 4294967296}"),
+                   PAWL_EFORMAT, "incomplete");
     expect_refused(HEAD "\"files\": 1,\n", PAWL_EFORMAT, "list of files");
     expect_refused("{\"pawl_manifest\": 2,\n", PAWL_ENOTSUP, "version 2");
     expect_refused("{\"pawl_manifest\": \"1\",\n", PAWL_EFORMAT, "version");

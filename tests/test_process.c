@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,6 +207,21 @@ static void test_pids_that_are_none_prove_nothing(void **state)
     }
 }
 
+static void test_the_umask_is_told_and_stays(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0, 022, 027, 077, 0777};
+    mode_t old = umask(0);
+    for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+        mode_t told = 01234;
+        umask(masks[i]);
+        assert_true(pawl_process_umask(&told));
+        assert_int_equal(told, masks[i]);
+        assert_int_equal(umask(old), masks[i]);
+    }
+    umask(old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_another_boot_of_this_machine_is_dead),
         cmocka_unit_test(test_a_missing_boot_proves_nothing),
         cmocka_unit_test(test_pids_that_are_none_prove_nothing),
+        cmocka_unit_test(test_the_umask_is_told_and_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

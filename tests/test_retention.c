@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -68,6 +69,32 @@ static void test_keep_last(void **state)
     must_make(fix, "s7", 70);
     assert_string_equal(steps(fix), "7");
     assert_int_equal(must_load(fix, "s7/model.pt"), 70);
+    engine_fixture_free(fix);
+}
+
+/* Who moved a checkpoint and left a link made that link himself. */
+static void test_links_stay(void **state)
+{
+    struct engine_fixture *fix =
+        engine_fixture_new("{\"keep_last\": 1}", false);
+    struct pawl_error err;
+    (void)state;
+    make_steps(fix, 1, 1);
+    assert_int_equal(pawl_store_mkdir(&fix->store, "archive", &err), 0);
+    assert_int_equal(pawl_store_rename(&fix->store, "s1", "archive/s1",
+                                       PAWL_RENAME_NEW, &err),
+                     0);
+    assert_int_equal(symlink("archive/s1", engine_fixture_path(fix, "s1")), 0);
+    make_steps(fix, 2, 4);
+    assert_string_equal(steps(fix), "1 4");
+    assert_int_equal(must_load(fix, "s1/model.pt"), 1);
+    /* The same tag again takes the link's place, and leaves the archive. */
+    must_make(fix, "s1", 10);
+    assert_int_equal(must_load(fix, "s1/model.pt"), 10);
+    assert_int_equal(must_load(fix, "archive/s1/model.pt"), 1);
+    assert_int_equal(run_count(fix, ".pawl"), 0);
+    make_steps(fix, 5, 5);
+    assert_string_equal(steps(fix), "5");
     engine_fixture_free(fix);
 }
 
@@ -248,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keep_all_is_the_default),
         cmocka_unit_test(test_keep_last),
+        cmocka_unit_test(test_links_stay),
         cmocka_unit_test(test_keep_every_and_pinned),
         cmocka_unit_test(test_only_after_a_commit),
         cmocka_unit_test(test_the_open_one_stays),

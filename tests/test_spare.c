@@ -108,6 +108,34 @@ static void test_hard_links_keep_their_bytes(void **state)
     engine_fixture_free(fix);
 }
 
+static mode_t mode_of(struct engine_fixture *fix, const char *name)
+{
+    struct stat st;
+    assert_int_equal(stat(engine_fixture_path(fix, name), &st), 0);
+    return st.st_mode & 07777;
+}
+
+/* Who saves what is secret by now does not get a file that all may read. */
+static void test_modes_follow_the_umask(void **state)
+{
+    struct engine_fixture *fix = begin(state);
+    mode_t old = umask(022);
+    for (int i = 1; i <= 3; i++) {
+        make_two(fix, i);
+    }
+    make_two(fix, 4); /* over those of 1, which are like new ones */
+    assert_int_equal(mode_of(fix, "step-4/sub/0.pt"), 0644);
+    umask(077);
+    make_two(fix, 5); /* not over those of 2 */
+    check_two(fix, 5);
+    assert_int_equal(mode_of(fix, "step-5/sub/0.pt"), 0600);
+    assert_int_equal(mode_of(fix, "step-5/sub/1.pt"), 0600);
+    assert_int_equal(mode_of(fix, "step-5/pawl.json"), 0600);
+    assert_int_equal(mode_of(fix, "step-5"), 0700);
+    umask(old);
+    engine_fixture_free(fix);
+}
+
 static void test_turned_off(void **state)
 {
     struct engine_fixture *fix = begin(state);
@@ -155,6 +183,8 @@ int main(void)
         ON(test_files_come_back, "async"),
         ON(test_hard_links_keep_their_bytes, "torch"),
         ON(test_hard_links_keep_their_bytes, "direct"),
+        ON(test_modes_follow_the_umask, "torch"),
+        ON(test_modes_follow_the_umask, "async"),
         ON(test_turned_off, "torch"),
         ON(test_turned_off, "direct"),
         ON(test_damaged_spare_is_no_harm, "torch"),

@@ -264,12 +264,18 @@ static int enter(const struct pawl_io *io, int dir_fd, const char **path)
     memcpy(component, *path, len);
     component[len] = '\0';
     *path += len + strspn(*path + len, "/");
-    return pawl_io_openat(io, dir_fd, component,
-                          O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+    int fd = pawl_io_openat(io, dir_fd, component,
+                            O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+    struct stat st;
+    if (fd == -ENOTDIR && /* which says nothing of a link */
+        pawl_io_fstatat(io, dir_fd, component, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISLNK(st.st_mode)) {
+        return -ELOOP;
+    }
+    return fd;
 }
 
-/* What open_beneath does, by steps of one component. */
-static int open_stepwise(const struct pawl_io *io, int dir_fd, const char *path,
+int pawl_io_open_no_link(const struct pawl_io *io, int dir_fd, const char *path,
                          int flags, mode_t mode)
 {
     int fd = dir_fd;
@@ -301,7 +307,7 @@ int pawl_io_open_beneath(const struct pawl_io *io, int dir_fd, const char *path,
     }
     /* Sandboxes answer -EPERM to calls that they do not know. */
     if (rc == -ENOSYS || rc == -EPERM) {
-        return open_stepwise(io, dir_fd, path, flags, mode);
+        return pawl_io_open_no_link(io, dir_fd, path, flags, mode);
     }
     return rc;
 }

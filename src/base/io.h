@@ -72,9 +72,14 @@ int pawl_io_openat(const struct pawl_io *io, int dir_fd, const char *path,
 /* As pawl_io_openat, but never reaches outside the directory `dir_fd`, by
  * ".." or by symbolic links.  `path` is relative, without "." and ".."
  * components.  Links that stay inside are followed, except where the kernel
- * (before 5.6, or a sandbox) cannot do that safely: there no link is, so the
- * result is -ELOOP or -ENOTDIR.  -EXDEV: the path leads out. */
+ * (before 5.6, or a sandbox) cannot do that safely: there no link is, as by
+ * pawl_io_open_no_link.  -EXDEV: the path leads out. */
 int pawl_io_open_beneath(const struct pawl_io *io, int dir_fd, const char *path,
+                         int flags, mode_t mode);
+
+/* The same for who writes: no component of `path` may be a link, wherever it
+ * leads.  By steps of one component, on every kernel.  -ELOOP: one is. */
+int pawl_io_open_no_link(const struct pawl_io *io, int dir_fd, const char *path,
                          int flags, mode_t mode);
 
 /* Never retried: after EINTR the descriptor is gone as well.  EINTR counts as

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,4 +169,18 @@ enum pawl_liveness pawl_process_liveness(const struct pawl_process_id *id)
         return PAWL_PROCESS_UNKNOWN;
     }
     return liveness_here(id);
+}
+
+bool pawl_process_umask(mode_t *out)
+{
+    char text[1024]; /* the second line, behind a name of at most 64 bytes */
+    read_text("/proc/self/status", text, sizeof(text));
+    const char *at = strstr(text, "\nUmask:");
+    char *end = NULL;
+    if (at == NULL) {
+        return false;
+    }
+    at += strlen("\nUmask:");
+    *out = (mode_t)strtoul(at, &end, 8);
+    return end != at && *end == '\n';
 }

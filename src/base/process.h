@@ -13,7 +13,9 @@
 #ifndef PAWL_BASE_PROCESS_H
 #define PAWL_BASE_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Plain memory, to be copied and stored.  What could not be learned is 0 or
  * "" and then proves nothing. */
@@ -44,5 +46,9 @@ enum pawl_liveness {
  * ALIVE, if it was of this boot and this pid namespace and runs;
  * UNKNOWN otherwise: another machine or container, or a field is missing. */
 enum pawl_liveness pawl_process_liveness(const struct pawl_process_id *id);
+
+/* The file mode creation mask, without changing it, which umask(2) cannot.
+ * False where the system does not tell (Linux before 4.7, or no /proc). */
+bool pawl_process_umask(mode_t *out);
 
 #endif

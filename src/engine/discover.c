@@ -36,17 +36,18 @@ static int add(struct pawl_candidates *list, const char *tag,
     return 0;
 }
 
-static int add_signed(struct pawl_candidates *list, const char *tag,
+static int add_signed(struct pawl_candidates *list,
+                      const struct pawl_listing_item *dir,
                       const struct pawl_manifest *manifest,
                       struct pawl_error *err)
 {
     struct pawl_candidate item = {
         .is_signed = true,
-        .is_home = strcmp(tag, manifest->tag) == 0,
+        .is_home = !dir->is_link && strcmp(dir->path, manifest->tag) == 0,
         .sequence = manifest->sequence,
         .time_ms = (int64_t)manifest->created_unix_ms,
     };
-    return add(list, tag, item, err);
+    return add(list, dir->path, item, err);
 }
 
 /* ---- order ------------------------------------------------------------- */
@@ -178,8 +179,10 @@ static int skip(struct finder *f, const char *tag, const char *why)
 }
 
 /* 0, or what makes it useless to go on. */
-static int consider(struct finder *f, const char *tag, struct pawl_error *err)
+static int consider(struct finder *f, const struct pawl_listing_item *dir,
+                    struct pawl_error *err)
 {
+    const char *tag = dir->path;
     struct pawl_manifest manifest = {0};
     struct pawl_owner owner;
     enum pawl_owner_state maker;
@@ -190,7 +193,7 @@ static int consider(struct finder *f, const char *tag, struct pawl_error *err)
     if (rc == 0) {
         switch (state) {
         case PAWL_TAG_SIGNED:
-            rc = add_signed(&f->with, tag, &manifest, &why);
+            rc = add_signed(&f->with, dir, &manifest, &why);
             break;
         case PAWL_TAG_UNSIGNED:
             rc = consider_unsigned(f, tag, &why);
@@ -220,9 +223,9 @@ static int consider_all(struct finder *f, struct pawl_error *err)
         return 0;
     }
     for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const char *tag = listing.items[i].path;
-        if (listing.items[i].is_dir && pawl_tag_check(tag, NULL) == 0) {
-            rc = consider(f, tag, err);
+        const struct pawl_listing_item *item = &listing.items[i];
+        if (item->is_dir && pawl_tag_check(item->path, NULL) == 0) {
+            rc = consider(f, item, err);
         }
     }
     pawl_listing_fini(&listing);
@@ -275,14 +278,15 @@ int pawl_discover(struct pawl_candidates *out, struct pawl_place *place,
  * not be read for a reason of the moment must not be overlooked: the next
  * number would be too low. */
 static int consider_signed(struct pawl_candidates *found,
-                           struct pawl_store *store, const char *tag,
+                           struct pawl_store *store,
+                           const struct pawl_listing_item *dir,
                            struct pawl_error *err)
 {
     struct pawl_manifest manifest = {0};
-    int rc = pawl_manifest_read(&manifest, store, tag, err);
+    int rc = pawl_manifest_read(&manifest, store, dir->path, err);
     switch (rc) {
     case 0:
-        rc = add_signed(found, tag, &manifest, err);
+        rc = add_signed(found, dir, &manifest, err);
         pawl_manifest_fini(&manifest);
         return rc;
     case PAWL_ENOENT:
@@ -304,9 +308,9 @@ int pawl_discover_signed(struct pawl_candidates *out, struct pawl_store *store,
     struct pawl_listing listing = {0};
     int rc = pawl_listing_dir(&listing, store, "", err);
     for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const char *tag = listing.items[i].path;
-        if (listing.items[i].is_dir && pawl_tag_check(tag, NULL) == 0) {
-            rc = consider_signed(&found, store, tag, err);
+        const struct pawl_listing_item *item = &listing.items[i];
+        if (item->is_dir && pawl_tag_check(item->path, NULL) == 0) {
+            rc = consider_signed(&found, store, item, err);
         }
     }
     pawl_listing_fini(&listing);

@@ -18,7 +18,8 @@
 struct pawl_candidate {
     char tag[PAWL_TAG_MAX + 1];
     bool is_signed;
-    bool is_home; /* signed, under the tag that its manifest says */
+    bool is_home; /* signed, under the tag that its manifest says, and not by
+                     way of a link */
     uint64_t sequence;
     int64_t time_ms; /* Unix time */
 };

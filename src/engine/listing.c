@@ -158,9 +158,13 @@ int pawl_tree_remove(struct pawl_store *store, const char *dir,
                      struct pawl_error *err)
 {
     struct pawl_listing listing = {0};
-    int rc = pawl_listing_tree(&listing, store, dir, err);
+    int rc = pawl_store_remove(store, dir, NULL);
+    if (rc == 0 || rc == PAWL_ENOENT) {
+        return 0; /* it was empty, or a link, which must not be looked into */
+    }
+    rc = pawl_listing_tree(&listing, store, dir, err);
     if (rc == PAWL_ENOENT) {
-        rc = 0; /* but it may be a link that leads nowhere */
+        rc = 0;
     }
     for (size_t i = listing.count; i > 0; i--) {
         int failed = remove_below(store, dir, listing.items[i - 1].path,

@@ -180,6 +180,9 @@ int pawl_scrap(struct pawl_store *store, const struct pawl_layout *layout,
                const char *dir, struct pawl_log *log, struct pawl_error *err)
 {
     struct pawl_manifest manifest = {0};
+    if (pawl_store_remove(store, dir, NULL) == 0) {
+        return 0; /* a link, of which what it leads to is not ours; or empty */
+    }
     int rc = pawl_manifest_read(&manifest, store, dir, err);
     if (rc == 0) {
         rc = scrap_named(store, layout, dir, &manifest, log, err);

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/path.h"
+#include "base/process.h"
 
 /* Enough to stat and open below it; needs no permission to read it. */
 #define AS_PATH (O_PATH | O_DIRECTORY)
@@ -119,6 +121,7 @@ static int open_or_make_root(struct pawl_file_tree *tree, int flags)
     return rc < 0 ? rc : open_root(tree, flags);
 }
 
+/* For who reads: links that stay below the root are followed. */
 static int open_beneath(struct pawl_file_tree *tree, int root_fd,
                         const char *name, int flags)
 {
@@ -126,12 +129,13 @@ static int open_beneath(struct pawl_file_tree *tree, int root_fd,
     return fd == -EXDEV ? -ELOOP : fd;
 }
 
-/* Opens directory `prefix`, a beginning of a name; if it is missing, makes it
- * in its parent `parent_fd`. */
-static int open_or_make_dir(struct pawl_file_tree *tree, int root_fd,
-                            int parent_fd, const char *prefix)
+/* Opens directory `prefix`, a beginning of a name, in its parent `parent_fd`,
+ * and makes it if it is missing. */
+static int open_or_make_dir(struct pawl_file_tree *tree, int parent_fd,
+                            const char *prefix)
 {
-    int fd = open_beneath(tree, root_fd, prefix, AS_PATH);
+    const char *last = last_component(prefix);
+    int fd = pawl_io_open_no_link(tree->io, parent_fd, last, AS_PATH, 0);
     if (fd != -ENOENT) {
         return fd;
     }
@@ -139,12 +143,12 @@ static int open_or_make_dir(struct pawl_file_tree *tree, int root_fd,
     if (path == NULL) {
         return -ENOMEM;
     }
-    int rc = make_dir(tree, parent_fd, last_component(prefix), path);
+    int rc = make_dir(tree, parent_fd, last, path);
     free(path);
     if (rc < 0 && rc != -EEXIST) {
         return rc;
     }
-    return open_beneath(tree, root_fd, prefix, AS_PATH);
+    return pawl_io_open_no_link(tree->io, parent_fd, last, AS_PATH, 0);
 }
 
 /* Opens directory `name` and makes what is missing on the way. */
@@ -159,7 +163,7 @@ static int make_dirs(struct pawl_file_tree *tree, int root_fd, const char *name)
     for (;;) {
         char cut = prefix[end];
         prefix[end] = '\0';
-        int next_fd = open_or_make_dir(tree, root_fd, fd, prefix);
+        int next_fd = open_or_make_dir(tree, fd, prefix);
         prefix[end] = cut;
         if (fd != root_fd) {
             pawl_io_close(tree->io, fd);
@@ -174,8 +178,8 @@ static int make_dirs(struct pawl_file_tree *tree, int root_fd, const char *name)
     return fd;
 }
 
-/* Opens the directory that `name` lies in, and with `make` sees to it that it
- * is there. */
+/* Opens the directory that `name` lies in, for who makes, renames or removes
+ * `name`, and with `make` sees to it that it is there. */
 static int open_parent(struct pawl_file_tree *tree, const char *name, bool make)
 {
     int root_fd =
@@ -187,7 +191,7 @@ static int open_parent(struct pawl_file_tree *tree, const char *name, bool make)
     int fd = -ENOMEM;
     char *parent = strndup(name, (size_t)(last - name) - 1);
     if (parent != NULL) {
-        fd = open_beneath(tree, root_fd, parent, AS_PATH);
+        fd = pawl_io_open_no_link(tree->io, root_fd, parent, AS_PATH, 0);
         if (fd == -ENOENT && make) {
             fd = make_dirs(tree, root_fd, parent);
         }
@@ -277,9 +281,24 @@ int pawl_file_tree_open_file(struct pawl_file_tree *tree, const char *name,
     return fd;
 }
 
-int pawl_file_tree_reopen_file(struct pawl_file_tree *tree, const char *name)
+/* Whether a file may stand for one that we would make in `dir_fd`: nobody
+ * else may read or write it who could not read or write that one. */
+static bool is_like_a_new_one(const struct pawl_io *io, int dir_fd,
+                              const struct stat *st)
 {
-    int fd = open_name(tree, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    mode_t umask = 0;
+    struct stat dir;
+    return pawl_process_umask(&umask) &&
+           (st->st_mode & 07777) == (NEW_FILE_MODE & ~umask) &&
+           st->st_uid == geteuid() &&
+           (st->st_gid == getegid() ||
+            (pawl_io_fstat(io, dir_fd, &dir) == 0 && st->st_gid == dir.st_gid));
+}
+
+static int reopen_at(struct pawl_file_tree *tree, int dir_fd, const char *name)
+{
+    int fd =
+        pawl_io_open_no_link(tree->io, dir_fd, name, O_RDWR | O_NONBLOCK, 0);
     if (fd < 0) {
         return fd;
     }
@@ -291,10 +310,24 @@ int pawl_file_tree_reopen_file(struct pawl_file_tree *tree, const char *name)
     if (rc == 0 && st.st_nlink > 1) {
         rc = -EMLINK;
     }
+    if (rc == 0 && !is_like_a_new_one(tree->io, dir_fd, &st)) {
+        rc = -EPERM;
+    }
     if (rc < 0) {
         pawl_io_close(tree->io, fd);
         return rc;
     }
+    return fd;
+}
+
+int pawl_file_tree_reopen_file(struct pawl_file_tree *tree, const char *name)
+{
+    int dir_fd = open_parent(tree, name, false);
+    if (dir_fd < 0) {
+        return dir_fd;
+    }
+    int fd = reopen_at(tree, dir_fd, last_component(name));
+    pawl_io_close(tree->io, dir_fd);
     return fd;
 }
 

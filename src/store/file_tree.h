@@ -7,12 +7,13 @@
  * root itself where a directory is meant.
  *
  * Nothing outside the root is reached, whatever links somebody put below it:
- * names are resolved from the root's descriptor (pawl_io_open_beneath), and
- * the last component of what is made, renamed or removed is never followed.
- * The root's own path may go through links: it is the user's word.
+ * names are resolved from the root's descriptor.  Who reads follows links that
+ * stay below it (pawl_io_open_beneath); what is made, written over, renamed or
+ * removed is reached through no link at all (pawl_io_open_no_link).  The root's
+ * own path may go through links: it is the user's word.
  *
  * Results are 0, or a descriptor that the caller closes, or a negative errno;
- * a link that leads out is -ELOOP.  The root is looked up anew by each call,
+ * a link that is not followed is -ELOOP.  The root is looked up anew by each call,
  * so it may be removed and made again meanwhile.  Thread-safe for different
  * names.
  *
@@ -52,7 +53,9 @@ int pawl_file_tree_open_file(struct pawl_file_tree *tree, const char *name,
                              uint64_t *size_bytes);
 
 /* Opens a regular file that is there for writing and reading.  -EMLINK if it
- * has other hard links, whose bytes would change with it. */
+ * has other hard links, whose bytes would change with it; -EPERM if it has
+ * another owner or other permissions than a new file would have, or that
+ * cannot be told. */
 int pawl_file_tree_reopen_file(struct pawl_file_tree *tree, const char *name);
 
 /* What `name` is, links followed. */
