@@ -13,9 +13,9 @@
  * own path may go through links: it is the user's word.
  *
  * Results are 0, or a descriptor that the caller closes, or a negative errno;
- * a link that is not followed is -ELOOP.  The root is looked up anew by each call,
- * so it may be removed and made again meanwhile.  Thread-safe for different
- * names.
+ * a link that is not followed is -ELOOP.  The root is looked up anew by each
+ * call, so it may be removed and made again meanwhile.  Thread-safe for
+ * different names.
  *
  * Durability.  A new name survives a power cut once its directory was synced
  * (pawl_file_tree_sync).  Directories that were made on the way to it need the

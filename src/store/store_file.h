@@ -3,11 +3,11 @@
  * store_file.h - objects are files below a directory
  *
  * Nothing outside the root is ever read, written or removed: links that lead
- * out of it are refused (PAWL_EINVAL), those that stay in it too where something
- * is made, renamed or removed beyond them, and a new object takes the place of
- * a link or file of its name rather than going through it.  The root itself may
- * be a link.  It and its parents are made when the first thing is put into it;
- * modes are 0666 and 0777, less the umask.
+ * out of it are refused (PAWL_EINVAL), those that stay in it too where
+ * something is made, renamed or removed beyond them, and a new object takes the
+ * place of a link or file of its name rather than going through it.  The root
+ * itself may be a link.  It and its parents are made when the first thing is
+ * put into it; modes are 0666 and 0777, less the umask.
  *
  * What is durable, and when:
  *   close(durable)   the bytes of that file, but not its name
