@@ -5,13 +5,14 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import torch
+
+from job import finish, kill_all
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAT = Path(os.environ.get("PAWL_BUILD", ROOT / "build")) / "examples" / "mpi_heat"
@@ -38,34 +39,6 @@ def start(folder):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def finish(job):
-    """What it printed, to stdout and stderr; it has to succeed."""
-    out, err = job.communicate(timeout=120)
-    assert job.returncode == 0, out + err
-    return out, err
-
-
-def children(pid):
-    """The processes that `pid` started."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*"):
-        try:
-            after_name = (each / "stat").read_text().rpartition(")")[2]
-        except OSError:
-            continue  # gone
-        if int(after_name.split()[1]) == pid:
-            found.append(int(each.name))
-    return found
-
-
-def kill_all(job):
-    ranks = children(job.pid)
-    for pid in [job.pid, *ranks]:
-        os.kill(pid, signal.SIGKILL)
-    job.communicate()
-    return ranks
 
 
 def read_until(job, step):
@@ -125,7 +98,7 @@ def test_killed_and_resumed(undisturbed, tmp_path, seed):
         job = start(folder)
         told = read_until(job, told + EVERY * dice.randint(2, 5))
         time.sleep(dice.uniform(0, 0.03))
-        assert len(kill_all(job)) == RANKS
+        assert kill_all(job)[0] == RANKS
     out, _ = finish(start(folder))
     resumed = re.match(r"resumed from step-(\d+)\n", out)
     # Of what was told, only the last may have been on its way.
