@@ -69,7 +69,7 @@ static void show_atom(struct show *s, const struct pawl_value *value)
     case PAWL_KIND_FLOAT:
         pawl_get_float(value, &real);
         fprintf(s->out, "%.17g%s", real,
-                real == (double)(int64_t)real && real < 1e15 && real > -1e15
+                real < 1e15 && real > -1e15 && real == (double)(int64_t)real
                     ? ".0"
                     : "");
         break;
