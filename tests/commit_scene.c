@@ -64,6 +64,12 @@ static void prefer_memory(void)
     }
 }
 
+/* The caller has files of his own at the target. */
+static bool is_merge(enum commit_scene which)
+{
+    return which == SCENE_MERGE || which == SCENE_BESIDE;
+}
+
 struct scene *commit_scene_new(enum commit_scene which)
 {
     prefer_memory();
@@ -85,10 +91,14 @@ struct scene *commit_scene_new(enum commit_scene which)
     must_make(scene->fix, "one", 1);
     if (which == SCENE_EMPTY) {
         assert_int_equal(pawl_store_mkdir(&scene->fix->store, "two", NULL), 0);
-    } else if (which == SCENE_MERGE) {
+    } else if (is_merge(which)) {
         run_write(scene->fix, "two/notes.txt", "mine", 4);
-        run_write(scene->fix, "two/model.pt", "junk", 4);
         run_write(scene->fix, "two/sub/mine.txt", "too", 3);
+    }
+    if (which == SCENE_MERGE) {
+        run_write(scene->fix, "two/model.pt", "junk", 4);
+    } else if (which == SCENE_RETAIN) {
+        run_write(scene->fix, "one/mine.txt", "mine", 4);
     }
     return scene;
 }
@@ -182,12 +192,15 @@ static void check_bytes(struct scene *scene, const char *name, const char *text)
 
 void commit_scene_check_foreign(struct scene *scene, bool old_too)
 {
-    if (scene->which != SCENE_MERGE) {
+    if (scene->which == SCENE_RETAIN) {
+        check_bytes(scene, "one/mine.txt", "mine");
+    }
+    if (!is_merge(scene->which)) {
         return;
     }
     check_bytes(scene, "two/notes.txt", "mine");
     check_bytes(scene, "two/sub/mine.txt", "too");
-    if (old_too) {
+    if (old_too && scene->which == SCENE_MERGE) {
         check_bytes(scene, "two/model.pt", "junk");
     }
 }

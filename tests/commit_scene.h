@@ -23,6 +23,7 @@
       "the same, where nothing can be exchanged")                              \
     X(SCENE_EMPTY, "two", TORCH "}", "over the caller's empty directory")      \
     X(SCENE_MERGE, "two", TORCH "}", "into the caller's directory with files") \
+    X(SCENE_BESIDE, "two", TORCH "}", "the same, with other names")            \
     X(SCENE_RETAIN, "two", TORCH ", \"keep_last\": 1}",                        \
       "the old one is deleted")
 

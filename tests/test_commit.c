@@ -130,7 +130,7 @@ static size_t follow_to_commit(struct scene *scene)
     at = find(scene, at, FAULT_FDATASYNC, ".part/pawl.json", NULL);
     at = find(scene, at, FAULT_FSYNC, ".part", NULL);
     at = find(scene, at, FAULT_FSYNC, "/run/.pawl", NULL);
-    if (scene->which == SCENE_MERGE) {
+    if (scene->which == SCENE_MERGE || scene->which == SCENE_BESIDE) {
         at = find(scene, at, FAULT_RENAMEAT2, ".part", ".merge");
         at = find(scene, at, FAULT_FSYNC, "/run/.pawl", NULL);
         at = find(scene, at, FAULT_RENAMEAT2, ".merge/model.pt", "model.pt");

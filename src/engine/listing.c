@@ -179,6 +179,27 @@ int pawl_tree_remove(struct pawl_store *store, const char *dir,
     return rc == 0 ? failed : rc;
 }
 
+int pawl_tree_sync(struct pawl_store *store, const char *dir,
+                   struct pawl_error *err)
+{
+    struct pawl_listing tree = {0};
+    int rc = pawl_listing_tree(&tree, store, dir, err);
+    for (size_t i = tree.count; rc == 0 && i > 0; i--) {
+        const struct pawl_listing_item *item = &tree.items[i - 1];
+        char *name = NULL;
+        if (!item->is_dir || item->is_link) {
+            continue;
+        }
+        rc = pawl_path_join(&name, dir, item->path, err);
+        if (rc == 0) {
+            rc = pawl_store_sync(store, name, err);
+        }
+        free(name);
+    }
+    pawl_listing_fini(&tree);
+    return rc < 0 ? rc : pawl_store_sync(store, dir, err);
+}
+
 int pawl_tree_mkdir(struct pawl_store *store, const char *dir,
                     struct pawl_error *err)
 {

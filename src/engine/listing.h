@@ -46,6 +46,10 @@ int pawl_listing_tree(struct pawl_listing *out, struct pawl_store *store,
 int pawl_tree_remove(struct pawl_store *store, const char *dir,
                      struct pawl_error *err);
 
+/* Makes the names in `dir`, and in all directories below it, durable. */
+int pawl_tree_sync(struct pawl_store *store, const char *dir,
+                   struct pawl_error *err);
+
 /* Makes the directory and its parents; 0 also if it is there. */
 int pawl_tree_mkdir(struct pawl_store *store, const char *dir,
                     struct pawl_error *err);

@@ -197,6 +197,9 @@ int pawl_merge_undo(struct pawl_merge *merge, struct pawl_error *err)
             rc = move_out(merge, &merge->staged.items[i - 1], err);
         }
     }
+    if (rc == 0 && merge->durable && merge->staged.count > 0) {
+        rc = pawl_tree_sync(merge->store, merge->layout->tag, err);
+    }
     if (rc == 0 && merge->begun) {
         rc = pawl_store_rename(merge->store, merge->layout->merge,
                                merge->layout->part, PAWL_RENAME_NEW, err);

@@ -39,7 +39,8 @@ int pawl_merge_begin(struct pawl_merge *merge, struct pawl_error *err);
  * On failure some have moved: undo, or try again. */
 int pawl_merge_run(struct pawl_merge *merge, struct pawl_error *err);
 
-/* Moves back what the two moved. */
+/* Moves back what the two moved, which is durable then: what is in the staging
+ * directory may be deleted. */
 int pawl_merge_undo(struct pawl_merge *merge, struct pawl_error *err);
 
 void pawl_merge_fini(struct pawl_merge *merge);

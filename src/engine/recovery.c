@@ -73,13 +73,22 @@ static int sync_names(struct tag_recovery *r, struct pawl_error *err)
     return rc < 0 ? rc : pawl_store_sync(r->store, PAWL_WORK_DIR, err);
 }
 
+/* The names in <tag>/ as well, between which and `.pawl/` a merge moves files
+ * one by one. */
+static int sync_merged(struct tag_recovery *r, struct pawl_error *err)
+{
+    return r->durable && r->has_dir
+               ? pawl_tree_sync(r->store, r->layout->tag, err)
+               : 0;
+}
+
 /* ---- the steps --------------------------------------------------------- */
 
 /* A checkpoint that was replaced, or is being deleted. */
 static int delete_old(struct tag_recovery *r, const char *dir,
                       struct pawl_error *err)
 {
-    return pawl_scrap(r->store, r->layout, dir, r->log, err);
+    return pawl_scrap(r->store, r->layout, dir, r->durable, r->log, err);
 }
 
 static int step_old(struct tag_recovery *r, struct pawl_error *err)
@@ -173,7 +182,8 @@ static int step_aside(struct tag_recovery *r, struct pawl_error *err)
     if (rc < 0) {
         return rc == PAWL_ENOENT ? 0 : rc;
     }
-    return pawl_tree_remove(r->store, r->layout->aside, err);
+    rc = sync_merged(r, err);
+    return rc < 0 ? rc : pawl_tree_remove(r->store, r->layout->aside, err);
 }
 
 /* ---- one tag ----------------------------------------------------------- */
@@ -215,10 +225,23 @@ static int find_leftovers(struct leftovers *out, struct pawl_store *store,
     return rc == PAWL_ENOENT ? 0 : rc;
 }
 
+/* Whoever moved a directory out of sight may have died, or failed, before that
+ * was durable; after a power cut it would be in sight again, and what was
+ * removed from it missing.  So first make durable what is seen. */
+static int settle_names(struct tag_recovery *r, const struct leftovers *there,
+                        struct pawl_error *err)
+{
+    int rc = there->merge || there->aside ? sync_merged(r, err) : 0;
+    return rc < 0 ? rc : sync_names(r, err);
+}
+
 static int clear_dirs(struct tag_recovery *r, const struct leftovers *there,
                       struct pawl_error *err)
 {
     int rc = look(r, err);
+    if (rc == 0) {
+        rc = settle_names(r, there, err);
+    }
     if (rc == 0 && there->old) {
         rc = step_old(r, err);
     }

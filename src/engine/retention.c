@@ -43,7 +43,8 @@ static int hide_and_scrap(const struct pawl_retention *retention,
         rc = pawl_store_sync(store, PAWL_WORK_DIR, err);
     }
     if (rc == 0) {
-        rc = pawl_scrap(store, layout, layout->dead, retention->log, err);
+        rc = pawl_scrap(store, layout, layout->dead, durable, retention->log,
+                        err);
     }
     return rc;
 }

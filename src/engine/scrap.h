@@ -14,7 +14,8 @@
  *     now, it stays, and the directory is kept as `.pawl/<tag>.<number>.kept`
  *   4 the manifest is removed, and the directories that became empty
  *
- * Each step can be repeated after a crash, and the manifest goes last.
+ * Each step can be repeated after a crash, and the manifest goes last: what it
+ * names and what moved back is durable before it goes.
  */
 #ifndef PAWL_ENGINE_SCRAP_H
 #define PAWL_ENGINE_SCRAP_H
@@ -24,10 +25,12 @@
 #include "store/store.h"
 
 /* Does steps 2 to 4 with `dir`, which lies in the work directory and was a
- * checkpoint of the layout's tag.  The caller has taken the tag.  0 also when
- * `dir` is not there.  PAWL_EFORMAT, PAWL_ECORRUPT: its manifest cannot be
+ * checkpoint of the layout's tag.  The caller has taken the tag and, if
+ * `durable`, synced the names that moved it there.  0 also when `dir` is not
+ * there.  PAWL_EFORMAT, PAWL_ECORRUPT: its manifest cannot be
  * read, so nothing was touched. */
 int pawl_scrap(struct pawl_store *store, const struct pawl_layout *layout,
-               const char *dir, struct pawl_log *log, struct pawl_error *err);
+               const char *dir, bool durable, struct pawl_log *log,
+               struct pawl_error *err);
 
 #endif
