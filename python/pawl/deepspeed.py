@@ -1,33 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """DeepSpeed saves and loads with Pawl.
 
+    import pawl.deepspeed
+
     pawl.deepspeed.install()                  # before deepspeed.initialize
     engine, *_ = deepspeed.initialize(...)
     engine.load_checkpoint("run")             # the newest whole one
     engine.save_checkpoint("run", "step-10")  # durable and whole, or an error
 
-A section "pawl" of the DeepSpeed config does for the engine's config what the
-argument of `install` does, which goes before it.  Jobs of one process only.
+Instead of `install`, a section "pawl" of the DeepSpeed config switches Pawl on,
+for that engine; what `install` was given goes before it.
+
+To DeepSpeed this is a decoupled engine, so that it leaves commit and `latest`
+to Pawl: save_checkpoint commits when DeepSpeed has done its part, and the
+commit moves `latest`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import glob
+import importlib
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
 from .engine import CheckpointEngine
-from .errors import NotSupportedError
+from .errors import CorruptError, NotSupportedError, StateError
+from .ranks import Comm, from_torch_distributed
 
-#: Classes of DeepSpeed's own in what its optimizers save.
+#: Classes of DeepSpeed's own in what it saves.
 TRUSTED = (
     "deepspeed.runtime.fp16.loss_scaler.LossScaler",
     "deepspeed.runtime.fp16.loss_scaler.DynamicLossScaler",
     "deepspeed.runtime.zero.config.ZeroStageEnum",
     "deepspeed.utils.tensor_fragment.fragment_address",
     "deepspeed.utils.tensor_fragment.tensor_fragment",
+    "deepspeed.checkpoint.universal_checkpoint.SubparamShape",
 )
+
+_log = logging.getLogger("pawl")
+_runtime: Any = importlib.import_module("deepspeed.runtime.engine")
+#: What `install` was given; None: it was not called.
+_installed: Optional[dict[str, Any]] = None
+
+
+def _inside(path: str, directory: str) -> bool:
+    path, directory = os.path.abspath(path), os.path.abspath(directory)
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 class Engine:
@@ -35,30 +57,31 @@ class Engine:
 
     Args:
         config: as for `pawl.CheckpointEngine`.  Without "engine" in it the
-            engine is "direct".  Whichever it is, `commit` returns when all is
-            durable, since DeepSpeed writes `latest` right after it.
+            engine is "direct".
+        comm: the ranks, as for `pawl.CheckpointEngine`.
     """
 
-    def __init__(self, config: Optional[Mapping[str, Any]] = None) -> None:
+    def __init__(
+        self,
+        config: Optional[Mapping[str, Any]] = None,
+        comm: Optional[Comm] = None,
+    ) -> None:
         self.name = "PawlCheckpointEngine"
-        self.engine = CheckpointEngine(
-            {"engine": "direct", **(config or {})}, trust=TRUSTED
-        )
+        config = {"engine": "direct", **(config or {})}
+        self.engine = CheckpointEngine(config, trust=TRUSTED, comm=comm)
+        self._is_lazy = config.get("snapshot") == "lazy"
+        self._is_alone = comm is None or comm.size == 1
+        self._in_checkpoint = False
+        self._failed: Optional[Exception] = None
+
+    # ---- what DeepSpeed calls ----------------------------------------------
 
     def create(self, info: Any) -> None:
-        """Begins a checkpoint.
-
-        Args:
-            info: DeepSpeed's CheckpointCommitInfo.
-        """
-        if not hasattr(info, "save_dir"):
-            raise NotSupportedError(
-                "this DeepSpeed does not tell where it saves: 0.16 or later is needed"
-            )
-        making = self.engine.status().creating
-        if making:  # a save that failed half-way never came to its commit
-            self.engine.abort(making)
-        self.engine.create(info.save_dir, info.tag)
+        """Begins a checkpoint, if this is one: save_16bit_model calls it too,
+        with the name of one, for a file elsewhere."""
+        if self._in_checkpoint:
+            self._failed = None
+            self.engine.create(info.save_dir, info.tag, latest=info.save_latest)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Makes a directory; inside the checkpoint it is not visible yet."""
@@ -68,17 +91,24 @@ class Engine:
             os.makedirs(path, exist_ok=exist_ok)
 
     def save(self, state_dict: Any, path: str) -> None:
-        """Takes the state of one file."""
-        self.engine.save(state_dict, path)
+        """Takes the state of one file.
+
+        Of several ranks one that fails goes on to the commit, which then fails
+        on all of them: the others would wait for it in DeepSpeed's barrier.
+        """
+        try:
+            self.engine.save(state_dict, path)
+        except Exception as exc:
+            if self._is_alone or not self._in_checkpoint:
+                raise
+            self._failed = self._failed or exc
 
     def load(self, path: str, map_location: Any = None) -> Any:
         """Reads one file, which is verified."""
         return self.engine.load(path, map_location)
 
     def commit(self, info: Any) -> bool:
-        """Makes the checkpoint visible, and returns when it is durable."""
-        self.engine.commit(getattr(info, "tag", info))
-        self.engine.wait()
+        """Only save_16bit_model calls it: its file is there already."""
         return True
 
     def is_data_parallel_writer(self, dp_rank: int) -> bool:
@@ -86,38 +116,146 @@ class Engine:
         return dp_rank == 0
 
     def is_decoupled(self) -> bool:
-        """No: DeepSpeed is not to commit at a later step."""
-        return False
+        """Yes: DeepSpeed shall neither commit nor write `latest`."""
+        return True
 
     def set_commit_info(self, info: Any) -> None:
-        """Only called of decoupled engines."""
+        """Nothing is asked of it."""
 
     def get_commit_info(self) -> None:
-        """Only called of decoupled engines."""
+        """Called before each step of the optimizer, to commit if something is
+        to be committed: that was done; but lazy snapshots end here."""
+        self.fence()
 
     def cleanup(self) -> None:
-        """Waits for what runs, and frees the engine."""
-        self.engine.shutdown()
+        """Waits until all is durable, and frees the engine."""
+        try:
+            self.engine.wait()
+        except StateError:
+            return  # freed already
+        except Exception as exc:
+            _log.error("%s", exc)  # DeepSpeed may drop what is raised
+            raise
+        finally:
+            self.engine.shutdown()
 
     def preserves_storage_sharing(self) -> bool:
         """Yes, as in torch.save: DeepSpeed copies views of large storages."""
         return True
 
+    # ---- what is called around DeepSpeed's own calls -----------------------
 
-def _make(config: Optional[Mapping[str, Any]], params: Any) -> Engine:
-    import torch.distributed
+    def fence(self) -> None:
+        """Waits until all tensors that are being saved may be changed."""
+        if self._is_lazy:
+            self.engine.fence()
 
-    dist: Any = torch.distributed
-    if dist.is_initialized() and dist.get_world_size() > 1:
-        raise NotSupportedError(
-            "pawl.deepspeed cannot make one checkpoint of several processes yet"
-        )
-    section = getattr(params, "_param_dict", {}).get("pawl", {})
-    return Engine({**section, **(config or {})})
+    @contextlib.contextmanager
+    def checkpoint(self) -> Iterator[None]:
+        """Around save_checkpoint: commits, or after an exception forgets."""
+        self._in_checkpoint = True
+        try:
+            yield
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            self._in_checkpoint = False
+        self._finish()
+
+    def _forget(self) -> None:
+        making = self.engine.status().creating
+        if making:
+            self.engine.abort(making)
+
+    def _finish(self) -> None:
+        making = self.engine.status().creating
+        try:
+            if making:
+                self.engine.commit(making)
+        except Exception as exc:
+            raise exc from self._failed
+        finally:
+            self._failed = None
+
+    def open(self, load_dir: str, tag: Optional[str]) -> Optional[str]:
+        """The tag to load, open; None where no checkpoint was ever made.
+
+        Raises:
+            CorruptError: there are some, and none is whole.
+        """
+        self.fence()
+        with _reasons() as reasons:
+            opened = self.engine.open(load_dir, tag)
+        if opened is None and _has_checkpoints(load_dir):
+            why = "".join(f"; {reason}" for reason in reasons)
+            raise CorruptError(f"no checkpoint in '{load_dir}' is whole{why}")
+        return opened
 
 
-def _load_wrapped(load: Any) -> Any:
-    """load_checkpoint, between open and close of the engine."""
+@contextlib.contextmanager
+def _reasons() -> Iterator[list[str]]:
+    """What is logged of checkpoints meanwhile."""
+    lines: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: lines.append(  # type: ignore[method-assign]
+        record.getMessage()
+    )
+    _log.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        _log.removeHandler(handler)
+
+
+def _has_checkpoints(load_dir: str) -> bool:
+    manifests = os.path.join(glob.escape(load_dir), "*", "pawl.json")
+    return os.path.exists(os.path.join(load_dir, "latest")) or bool(
+        glob.glob(manifests)
+    )
+
+
+# ---- switching on -----------------------------------------------------------
+
+
+def _around_create(create: Callable[..., Any]) -> Callable[..., Any]:
+    """create_checkpoint_engine, which makes ours where it is asked for."""
+
+    @functools.wraps(create)
+    def call(config_params: Any = None, *args: Any, **kwargs: Any) -> Any:
+        section = getattr(config_params, "_param_dict", {}).get("pawl")
+        if section is None and _installed is None:
+            return create(config_params, *args, **kwargs)
+        if getattr(config_params, "use_node_local_storage", False):
+            raise NotSupportedError(
+                "pawl.deepspeed needs one directory for all ranks: "
+                "'use_node_local_storage' is not supported"
+            )
+        config = {**(section or {}), **(_installed or {})}
+        return Engine(config, from_torch_distributed())
+
+    return call
+
+
+def _around_save(save: Callable[..., Any]) -> Callable[..., Any]:
+    """save_checkpoint, and the commit."""
+
+    @functools.wraps(save)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        ours = self.checkpoint_engine
+        if not isinstance(ours, Engine):
+            return save(self, *args, **kwargs)
+        with ours.checkpoint():
+            result = save(self, *args, **kwargs)
+        if hasattr(self, "train_batch"):  # a pipeline steps without asking
+            ours.fence()
+        return result
+
+    return call
+
+
+def _around_load(load: Callable[..., Any]) -> Callable[..., Any]:
+    """load_checkpoint, between open and close."""
 
     @functools.wraps(load)
     def call(
@@ -126,7 +264,7 @@ def _load_wrapped(load: Any) -> Any:
         ours = self.checkpoint_engine
         if not isinstance(ours, Engine) or self.load_universal_checkpoint():
             return load(self, load_dir, tag, *args, **kwargs)
-        opened = ours.engine.open(load_dir, tag)
+        opened = ours.open(load_dir, tag)
         if opened is None:
             return None, None
         try:
@@ -137,27 +275,28 @@ def _load_wrapped(load: Any) -> Any:
     return call
 
 
+def _hook() -> None:
+    """Puts the three around DeepSpeed's own; once."""
+    cls: Any = _runtime.DeepSpeedEngine
+    if not hasattr(_runtime.create_checkpoint_engine, "__wrapped__"):
+        make = _around_create(_runtime.create_checkpoint_engine)
+        _runtime.create_checkpoint_engine = make
+        cls.save_checkpoint = _around_save(cls.save_checkpoint)
+        cls.load_checkpoint = _around_load(cls.load_checkpoint)
+
+
 def install(config: Optional[Mapping[str, Any]] = None) -> None:
     """Makes engines of DeepSpeed that are made from now on use Pawl.
 
-    ``load_checkpoint(dir)`` without a tag then loads the newest whole
-    checkpoint, whatever the file `latest` names, and returns (None, None)
-    where there is none.
+    ``load_checkpoint(dir)`` without a tag then loads the newest checkpoint that
+    is whole on all ranks, whatever the file `latest` names.  It returns
+    (None, None) where there is none, and raises where none is whole.
 
     Args:
         config: of the engine; see docs/config.md.
-
-    Raises:
-        ImportError: there is no DeepSpeed.
     """
-    import importlib
+    global _installed
+    _installed = dict(config or {})
 
-    runtime = importlib.import_module("deepspeed.runtime.engine")
 
-    def create(config_params: Any = None, *_: Any, **__: Any) -> Engine:
-        return _make(config, config_params)
-
-    runtime.create_checkpoint_engine = create  # type: ignore[attr-defined]
-    target: Any = runtime.DeepSpeedEngine
-    if not hasattr(target.load_checkpoint, "__wrapped__"):
-        target.load_checkpoint = _load_wrapped(target.load_checkpoint)
+_hook()

@@ -1,82 +1,77 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DeepSpeed with Pawl, one process: files as its own, and resumes bit for bit."""
+"""DeepSpeed with Pawl: files as its own, and resumes bit for bit."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("deepspeed") is None, reason="no deepspeed here"
-)
-
-# argv: folder, ZeRO stage, "pawl" or "torch", steps, step to die after or 0
-TRAINING = """
-import json, os, signal, sys
-import deepspeed, torch
-import pawl.deepspeed
-
-folder, stage, engine, steps, die = sys.argv[1:4] + [int(a) for a in sys.argv[4:]]
-if engine == "pawl":
-    pawl.deepspeed.install()
-deepspeed.init_distributed("gloo")
-torch.manual_seed(1)
-model = torch.nn.Sequential(
-    torch.nn.Linear(32, 64), torch.nn.GELU(), torch.nn.Linear(64, 32)
-)
-config = {
-    "train_micro_batch_size_per_gpu": 4,
-    "bf16": {"enabled": True},
-    "optimizer": {
-        "type": "AdamW",
-        "params": {"lr": 0.01, "torch_adam": True},
-    },
-    "zero_optimization": {"stage": int(stage)},
-}
-ds, *_ = deepspeed.initialize(
-    model=model, model_parameters=model.parameters(), config=config
-)
-where, _ = ds.load_checkpoint(folder)
-for step in range(ds.global_steps, steps):
-    torch.manual_seed(step)
-    batch = torch.randn(4, 32, dtype=torch.bfloat16)
-    loss = ds(batch).float().square().mean()
-    ds.backward(loss)
-    ds.step()
-    print("LOSS " + json.dumps([step, loss.item()]), flush=True)
-    if step == 1:
-        ds.save_checkpoint(folder, "step-2")
-    if die == step + 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
+JOBS = Path(__file__).with_name("deepspeed_job.py")
 
 
-def train(folder, stage, engine, steps, die=0):
-    """Losses by step."""
-    env = {
-        **os.environ,
-        "DS_ACCELERATOR": "cpu",
-        "RANK": "0",
-        "LOCAL_RANK": "0",
-        "WORLD_SIZE": "1",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "0",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", TRAINING, folder, str(stage), engine]
-        + [str(steps), str(die)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == (-9 if die else 0), done.stdout + done.stderr
-    lines = [x[5:] for x in done.stdout.splitlines() if x.startswith("LOSS ")]
-    return dict(json.loads(line) for line in lines)
+class Ran:
+    """What the ranks of a job told."""
+
+    def __init__(self, codes, out):
+        self.codes = codes
+        self.out = out
+        self.told = [self._read(f"{out}.{rank}") for rank in range(len(codes))]
+
+    def _read(self, path):
+        if not os.path.exists(path):
+            return []
+        return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+    def printed(self):
+        return "\n".join(
+            Path(f"{self.out}.{rank}.log").read_text()
+            for rank in range(len(self.codes))
+        )
+
+    def all(self, kind):
+        """Of each rank, what it told of that kind."""
+        return [[rest for k, *rest in told if k == kind] for told in self.told]
+
+    def losses(self):
+        return [dict(map(tuple, of_rank)) for of_rank in self.all("loss")]
+
+
+class Jobs:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, JOBS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "DS_ACCELERATOR": "cpu"},
+        )
+        assert self.process.stdout.readline() == "ready\n"
+        self.count = 0
+
+    def run(self, folder, expect=0, **job):
+        """Runs a job to its end; `expect` is what each of its ranks exits with."""
+        self.count += 1
+        out = f"{folder}.job{self.count}"
+        job = {"out": out, "folder": str(folder), **job}
+        print(json.dumps(job), file=self.process.stdin, flush=True)
+        ran = Ran(json.loads(self.process.stdout.readline()), out)
+        assert set(ran.codes) == {expect}, ran.printed()
+        return ran
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    made = Jobs()
+    yield made
+    made.close()
 
 
 def data_of(path):
@@ -87,14 +82,16 @@ def data_of(path):
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
-def test_killed_and_resumed(tmp_path, stage):
-    whole = train(tmp_path / "torch", stage, "torch", 5)
-    first = train(tmp_path / "pawl", stage, "pawl", 5, die=3)
+def test_killed_and_resumed(tmp_path, jobs, stage):
+    save = {"2": "step-2"}
+    whole = jobs.run(tmp_path / "torch", stage=stage, save=save, steps=5)
+    pawl = {"stage": stage, "save": save, "steps": 5, "engine": "pawl"}
+    first = jobs.run(tmp_path / "pawl", **pawl, die=3, expect=-9)
     (tmp_path / "pawl" / "latest").write_text("of a checkpoint that is not there")
-    rest = train(tmp_path / "pawl", stage, "pawl", 5)
-    assert sorted(first) == [0, 1, 2]
-    assert sorted(rest) == [2, 3, 4]
-    assert {**first, **rest} == whole
+    rest = jobs.run(tmp_path / "pawl", **pawl)
+    assert sorted(first.losses()[0]) == [0, 1, 2]
+    assert sorted(rest.losses()[0]) == [2, 3, 4]
+    assert {**first.losses()[0], **rest.losses()[0]} == whole.losses()[0]
 
     theirs, ours = tmp_path / "torch/step-2", tmp_path / "pawl/step-2"
     files = sorted(p.name for p in theirs.iterdir())
