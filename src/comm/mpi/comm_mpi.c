@@ -18,9 +18,11 @@
 #include <time.h>
 
 /* Sleeps between looks: short at first, since most answers come at once, then
- * long enough that waiting costs no processor. */
-#define SLEEP_MIN_NS 20000
-#define SLEEP_MAX_NS 1000000
+ * long enough that waiting costs no processor.  Not longer from look to look:
+ * two ranks that answer each other would slow each other down. */
+#define SLEEP_NS 20000
+#define LONG_SLEEP_NS 1000000
+#define SHORT_SLEEPS 200
 
 /* How long the end of the connection waits for messages on their way. */
 #define LINGER_MS 1000
@@ -42,12 +44,13 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Sleeps, longer from time to time. */
-static void doze(long *ns)
+/* Sleeps, after `*count` times in vain. */
+static void doze(unsigned *count)
 {
-    struct timespec t = {.tv_nsec = *ns};
+    bool is_long = *count >= SHORT_SLEEPS;
+    struct timespec t = {.tv_nsec = is_long ? LONG_SLEEP_NS : SLEEP_NS};
     nanosleep(&t, NULL);
-    *ns = *ns * 2 < SLEEP_MAX_NS ? *ns * 2 : SLEEP_MAX_NS;
+    *count += is_long ? 0 : 1;
 }
 
 /* ---- gather and broadcast ----------------------------------------------- */
@@ -117,7 +120,7 @@ static int ask(struct comm_mpi *c, const char *key,
 static int await(struct comm_mpi *c, const struct pawl_board_topic *topic,
                  int64_t until_ms, struct pawl_error *err)
 {
-    long nap_ns = SLEEP_MIN_NS;
+    unsigned naps = 0;
     for (;;) {
         bool moved = false;
         pthread_mutex_lock(&c->lock);
@@ -128,9 +131,9 @@ static int await(struct comm_mpi *c, const struct pawl_board_topic *topic,
             return all ? 0 : rc;
         }
         if (moved) {
-            nap_ns = SLEEP_MIN_NS;
+            naps = 0;
         } else {
-            doze(&nap_ns);
+            doze(&naps);
         }
     }
 }
@@ -235,13 +238,13 @@ static int comm_mpi_broadcast(void *ctx, const char *key, const void *data,
 static void drain(struct comm_mpi *c)
 {
     int64_t until_ms = now_ms() + LINGER_MS;
-    long nap_ns = SLEEP_MIN_NS;
+    unsigned naps = 0;
     int rc = 0;
     while (c->locked.mail.out != NULL && rc == 0 && now_ms() < until_ms) {
         bool moved = false;
         rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, NULL);
         if (!moved) {
-            doze(&nap_ns);
+            doze(&naps);
         }
     }
 }
