@@ -52,7 +52,9 @@ struct pawl_engine_ops {
     /* `path` lies below save_dir/tag, or anywhere outside create. */
     int (*save)(void *engine, struct pawl_state *state, const char *path,
                 struct pawl_error *err);
-    /* Ends the checkpoint: makes it visible, or forgets it (`keep` false).
+    /* Ends the checkpoint: makes it visible, or forgets it (`keep` false; if
+     * `err` is there, it then holds the reason, or the code 0 if the caller
+     * gave it up).
      * After a failure the engine holds no open checkpoint. */
     int (*commit)(void *engine, const char *tag, bool keep,
                   struct pawl_error *err);

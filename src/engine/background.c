@@ -29,7 +29,8 @@ struct file_job;
 struct pawl_draft {
     struct pawl_background *background;
     char tag[PAWL_TAG_MAX + 1];
-    bool keep; /* commit it; else forget it */
+    bool keep;     /* commit it; else forget it ... */
+    bool given_up; /* ... since the caller wants to, not for a failure */
     struct pawl_making making;
     uint64_t size_bytes; /* the drainer's */
     uint64_t started_ns;
@@ -345,7 +346,7 @@ static int publish(struct pawl_draft *draft)
     uint64_t start = pawl_now_ns();
     int rc = error_of(draft, &err);
     if (rc < 0) {
-        pawl_making_abort(&draft->making);
+        pawl_making_abort(&draft->making, &err);
     } else {
         rc = pawl_making_publish(&draft->making, draft->background->reading,
                                  &err);
@@ -372,7 +373,8 @@ static void end_draft(void *ctx)
     if (draft->keep) {
         rc = publish(draft);
     } else {
-        pawl_making_abort(&draft->making);
+        pawl_making_abort(&draft->making,
+                          draft->given_up ? NULL : &draft->locked.error);
     }
     lock(background);
     if (rc < 0) {
@@ -548,10 +550,11 @@ int pawl_draft_save(struct pawl_draft *draft, struct pawl_state *state,
 
 int pawl_draft_commit(struct pawl_draft *draft, struct pawl_error *err)
 {
-    int rc = error_of(draft, err);
+    struct pawl_error why;
+    int rc = error_of(draft, &why);
     if (rc < 0) {
-        pawl_draft_forget(draft, NULL);
-        return rc;
+        pawl_draft_forget(draft, &why, NULL);
+        return pawl_error_copy(err, &why);
     }
     draft->keep = true;
     submit_end(draft);
@@ -559,27 +562,32 @@ int pawl_draft_commit(struct pawl_draft *draft, struct pawl_error *err)
 }
 
 /* What is under way need not be finished. */
-static void give_up(struct pawl_draft *draft)
+static void give_up(struct pawl_draft *draft, const struct pawl_error *why)
 {
-    struct pawl_error why;
-    pawl_fail(&why, PAWL_ESTATE, 0, "checkpoint '%s' was forgotten",
-              draft->tag);
-    fail_draft(draft, &why);
+    struct pawl_error forgotten;
+    draft->given_up = why->code >= 0;
+    if (draft->given_up) {
+        pawl_fail(&forgotten, PAWL_ESTATE, 0, "checkpoint '%s' was forgotten",
+                  draft->tag);
+        why = &forgotten;
+    }
+    fail_draft(draft, why);
     lock(draft->background);
     if (draft->locked.draining != NULL) {
-        pawl_transfer_cancel(draft->locked.draining->transfer, &why);
+        pawl_transfer_cancel(draft->locked.draining->transfer, why);
     }
     unlock(draft->background);
 }
 
-int pawl_draft_forget(struct pawl_draft *draft, struct pawl_error *err)
+int pawl_draft_forget(struct pawl_draft *draft, const struct pawl_error *why,
+                      struct pawl_error *err)
 {
     struct pawl_background *background = draft->background;
     int64_t timeout_ms = (int64_t)background->setup->config->write_timeout_ms;
     char tag[PAWL_TAG_MAX + 1];
     bool is_over = false;
     memcpy(tag, draft->tag, sizeof(tag));
-    give_up(draft);
+    give_up(draft, why);
     draft->locked.is_over = &is_over;
     submit_end(draft);
     lock(background);

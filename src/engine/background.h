@@ -63,8 +63,10 @@ int pawl_draft_save(struct pawl_draft *draft, struct pawl_state *state,
 int pawl_draft_commit(struct pawl_draft *draft, struct pawl_error *err);
 
 /* Ends the draft: what is still to be written is given up, what was is
- * removed.  Waited for, since the caller may make the same tag again.
+ * removed.  `why` (of code 0: the caller gave it up) is what other ranks
+ * are told.  Waited for, since the caller may make the same tag again.
  * PAWL_ETIMEDOUT: the disk hangs, it ends when that does. */
-int pawl_draft_forget(struct pawl_draft *draft, struct pawl_error *err);
+int pawl_draft_forget(struct pawl_draft *draft, const struct pawl_error *why,
+                      struct pawl_error *err);
 
 #endif

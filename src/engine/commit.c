@@ -38,15 +38,40 @@ static void let_go(struct pawl_commit *commit)
 
 /* ---- begin, stage, abort ------------------------------------------------ */
 
-int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
+static int check_tag(const char *tag, struct pawl_error *err)
+{
+    return pawl_manifest_check_path(tag, NULL) == 0
+               ? 0
+               : pawl_fail(err, PAWL_EINVAL, 0,
+                           "bad tag '%s': a manifest cannot hold it", tag);
+}
+
+/* Numbers the staging directory of ranks by the record that has the tag. */
+static int number(struct pawl_commit *commit, uint64_t *id,
+                  struct pawl_error *err)
+{
+    struct pawl_owner self = {0};
+    enum pawl_owner_state state;
+    if (commit->ranks <= 1) {
+        return 0;
+    }
+    int rc = pawl_owner_look(&state, &self, commit->store, &commit->layout,
+                             commit->token, err);
+    if (rc == 0) {
+        *id = self.id;
+        pawl_layout_number(&commit->layout, self.id);
+    }
+    return rc;
+}
+
+int pawl_commit_begin(struct pawl_commit *commit, const char *tag, uint64_t *id,
                       struct pawl_error *err)
 {
     enum pawl_owner_state was;
     bool made = false;
-    int rc = pawl_manifest_check_path(tag, NULL);
+    int rc = check_tag(tag, err);
     if (rc < 0) {
-        return pawl_fail(err, PAWL_EINVAL, 0,
-                         "bad tag '%s': a manifest cannot hold it", tag);
+        return rc;
     }
     pawl_layout_init(&commit->layout, tag);
     rc = pawl_owner_take(&was, NULL, commit->store, &commit->layout,
@@ -56,6 +81,9 @@ int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
     }
     rc = pawl_recover_tag(commit->store, &commit->layout, commit->durable,
                           commit->log, err);
+    if (rc == 0) {
+        rc = number(commit, id, err);
+    }
     if (rc == 0) {
         rc = pawl_store_mkdir(commit->store, commit->layout.part, err);
         made = rc == 0;
@@ -70,6 +98,22 @@ int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
         let_go(commit);
     }
     return rc;
+}
+
+int pawl_commit_join(struct pawl_commit *commit, const char *tag, uint64_t id,
+                     struct pawl_error *err)
+{
+    int rc = check_tag(tag, err);
+    if (rc == 0) {
+        pawl_layout_init(&commit->layout, tag);
+        pawl_layout_number(&commit->layout, id);
+    }
+    return rc;
+}
+
+void pawl_commit_leave(struct pawl_commit *commit)
+{
+    end(commit);
 }
 
 int pawl_commit_stage(char **out, const struct pawl_commit *commit,
@@ -117,10 +161,17 @@ void pawl_commit_abort(struct pawl_commit *commit)
     end(commit);
 }
 
+void pawl_commit_describe(struct pawl_commit *commit)
+{
+    struct pawl_manifest *manifest = &commit->manifest;
+    snprintf(manifest->tag, sizeof(manifest->tag), "%s", commit->layout.tag);
+    manifest->created_unix_ms = pawl_now_unix_ms();
+    manifest->world_size = commit->ranks > 1 ? commit->ranks : 1;
+}
+
 /* ---- publish ------------------------------------------------------------ */
 
-/* The names in the staging directory and in those below it. */
-static int sync_staged(struct pawl_commit *commit, struct pawl_error *err)
+int pawl_commit_sync(struct pawl_commit *commit, struct pawl_error *err)
 {
     struct pawl_listing tree = {0};
     int rc = 0;
@@ -199,16 +250,13 @@ int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
                   .manifest = &commit->manifest,
                   .durable = commit->durable},
     };
-    snprintf(commit->manifest.tag, sizeof(commit->manifest.tag), "%s",
-             commit->layout.tag);
+    pawl_commit_describe(commit);
     commit->manifest.sequence = sequence;
-    commit->manifest.created_unix_ms = pawl_now_unix_ms();
-    commit->manifest.world_size = 1;
 
     /* The data of every file is durable since its save returned.  First their
      * names, then the manifest: whoever sees a manifest has all of the rest
      * (3). */
-    int rc = sync_staged(commit, err);
+    int rc = pawl_commit_sync(commit, err);
     if (rc == 0) {
         rc = pawl_manifest_write(&commit->manifest, commit->store,
                                  commit->layout.part, commit->durable, err);

@@ -29,16 +29,35 @@ struct pawl_commit {
     bool durable;
     bool is_alone;     /* the engine has nothing else under way */
     bool keeps_latest; /* `latest` stays as it is */
+    uint32_t ranks;    /* how many make it; 0 counts as 1 */
     struct pawl_layout layout;
     struct pawl_manifest manifest; /* the files that were saved */
     bool dir_made;                 /* makedirs was called for <tag> itself */
 };
 
 /* Takes the tag, clears away what is left of it, and makes the staging
- * directory.  The fields above `layout` are set, the others zero.
- * PAWL_EINVAL, PAWL_EBUSY, and what the store says; then nothing is held. */
-int pawl_commit_begin(struct pawl_commit *commit, const char *tag,
+ * directory.  The fields above `layout` are set, the others zero.  `id` (may be
+ * NULL if there is one rank) gets the number that makes the staging directory
+ * of several ranks one of this attempt alone.  PAWL_EINVAL, PAWL_EBUSY, and
+ * what the store says; then nothing is held. */
+int pawl_commit_begin(struct pawl_commit *commit, const char *tag, uint64_t *id,
                       struct pawl_error *err);
+
+/* The same for a rank that only stages files, into the staging directory with
+ * that number: pawl_commit_sync and pawl_commit_leave end it, and it changes
+ * nothing else.  PAWL_EINVAL. */
+int pawl_commit_join(struct pawl_commit *commit, const char *tag, uint64_t id,
+                     struct pawl_error *err);
+
+/* Fills the head of the manifest, but for its number. */
+void pawl_commit_describe(struct pawl_commit *commit);
+
+/* Makes the names of what was staged durable, as the first step of
+ * pawl_commit_publish does. */
+int pawl_commit_sync(struct pawl_commit *commit, struct pawl_error *err);
+
+/* Ends the part of a rank that joined, and touches nothing on the disk. */
+void pawl_commit_leave(struct pawl_commit *commit);
 
 /* The staged name of file `path` (relative to the tag) to `out`, the caller's.
  * PAWL_EINVAL for a path that no manifest can name. */

@@ -36,6 +36,12 @@ static int add(struct pawl_candidates *list, const char *tag,
     return 0;
 }
 
+int pawl_candidates_add(struct pawl_candidates *candidates, const char *tag,
+                        struct pawl_error *err)
+{
+    return add(candidates, tag, (struct pawl_candidate){0}, err);
+}
+
 static int add_signed(struct pawl_candidates *list,
                       const struct pawl_listing_item *dir,
                       const struct pawl_manifest *manifest,

@@ -43,6 +43,10 @@ int pawl_discover(struct pawl_candidates *out, struct pawl_place *place,
 int pawl_discover_signed(struct pawl_candidates *out, struct pawl_store *store,
                          struct pawl_error *err);
 
+/* Adds a tag of which nothing else is known. */
+int pawl_candidates_add(struct pawl_candidates *candidates, const char *tag,
+                        struct pawl_error *err);
+
 void pawl_candidates_fini(struct pawl_candidates *candidates);
 
 /* What `latest` in the store's root says, or "" if that is no tag. */

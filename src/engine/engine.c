@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
-#include "comm/comm.h"
+#include "comm/agreement.h"
 #include "engine/config.h"
 #include "engine/registry.h"
 #include "state/value.h"
@@ -38,7 +38,7 @@ struct pawl_engine {
     struct pawl_registry_pick pick;
     const struct pawl_engine_ops *ops; /* pick.engine */
     struct pawl_place *place;
-    struct pawl_comm comm;
+    struct pawl_agreement agreement;
     void *impl;
     bool keeps_latest; /* checkpoints that are created now leave it alone */
     pid_t owner;       /* the process that made it */
@@ -88,12 +88,34 @@ static int make_place(struct pawl_engine *engine, struct pawl_error *err)
                                 engine->config.options, err);
 }
 
+/* Several ranks need a directory that all of them see, and must do the same. */
+static int check_ranks(struct pawl_engine *engine, struct pawl_error *err)
+{
+    const char *cause = NULL;
+    if (pawl_agreement_is_alone(&engine->agreement)) {
+        return 0;
+    }
+    if (engine->pick.make == NULL) {
+        cause = "is a plugin's, which knows nothing of them";
+    } else if (engine->pick.store_in_memory ||
+               strcmp(engine->pick.engine_name, "memory") == 0) {
+        cause = "keeps files in the memory of each alone";
+    } else if (engine->config.when_full == PAWL_WHEN_FULL_SKIP) {
+        cause = "cannot \"skip\" a checkpoint on some of them: set "
+                "'when_full' to \"wait\"";
+    }
+    return cause == NULL
+               ? 0
+               : pawl_fail(err, PAWL_ENOTSUP, 0, "%u ranks: engine '%s' %s",
+                           engine->agreement.comm.size,
+                           engine->pick.engine_name, cause);
+}
+
 static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
 {
-    if (engine->comm.size > 1) {
-        return pawl_fail(err, PAWL_ENOTSUP, 0,
-                         "engine '%s' knows nothing of ranks yet",
-                         engine->pick.engine_name);
+    int rc = check_ranks(engine, err);
+    if (rc < 0) {
+        return rc;
     }
     if (engine->pick.make == NULL) {
         return engine->ops->make(&engine->impl, engine->config.options,
@@ -105,13 +127,14 @@ static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
                          "config: engine '%s' takes no 'options'",
                          engine->pick.engine_name);
     }
-    int rc = make_place(engine, err);
+    rc = make_place(engine, err);
     struct pawl_engine_setup setup = {
         .config = &engine->config,
         .log = &engine->log,
         .meter = &engine->meter,
         .place = engine->place,
         .format = engine->pick.format,
+        .agreement = &engine->agreement,
         .keeps_latest = &engine->keeps_latest,
     };
     return rc < 0 ? rc : engine->pick.make(&engine->impl, &setup, err);
@@ -120,7 +143,7 @@ static int make_impl(struct pawl_engine *engine, struct pawl_error *err)
 static void free_parts(struct pawl_engine *engine)
 {
     pawl_place_unref(engine->place);
-    pawl_comm_fini(&engine->comm);
+    pawl_comm_fini(&engine->agreement.comm);
     pawl_registry_fini(&engine->pick);
     pawl_config_fini(&engine->config);
     pawl_meter_fini(&engine->meter);
@@ -142,7 +165,7 @@ static int new_engine(struct pawl_engine **out,
         pawl_comm_fini(&comm);
         return pawl_fail_nomem(err);
     }
-    engine->comm = comm;
+    engine->agreement.comm = comm;
     engine->owner = getpid();
     pawl_log_init(&engine->log, NULL, NULL);
     pthread_mutex_init(&engine->locked.lock, NULL);
@@ -153,6 +176,7 @@ static int new_engine(struct pawl_engine **out,
         rc = pawl_registry_find(&engine->pick, &engine->config, ops, err);
     }
     if (rc == 0) {
+        engine->agreement.timeout_ms = (int64_t)engine->config.rank_timeout_ms;
         engine->ops = &engine->pick.engine;
         engine->locked.status.engine = engine->pick.engine_name;
         rc = make_impl(engine, err);
@@ -184,8 +208,10 @@ int pawl_engine_new_at(struct pawl_engine **out, struct pawl_place *place,
     return new_engine(out, NULL, place, pawl_comm_self(), config_json, err);
 }
 
-int pawl_engine_new_ranks(struct pawl_engine **out, const char *config_json,
-                          const struct pawl_comm *comm, struct pawl_error *err)
+int pawl_engine_new_ranks_at(struct pawl_engine **out, struct pawl_place *place,
+                             const char *config_json,
+                             const struct pawl_comm *comm,
+                             struct pawl_error *err)
 {
     struct pawl_comm taken = comm == NULL ? (struct pawl_comm){0} : *comm;
     int rc = pawl_comm_check(comm, err);
@@ -193,7 +219,13 @@ int pawl_engine_new_ranks(struct pawl_engine **out, const char *config_json,
         pawl_comm_fini(&taken);
         return rc;
     }
-    return new_engine(out, NULL, NULL, taken, config_json, err);
+    return new_engine(out, NULL, place, taken, config_json, err);
+}
+
+int pawl_engine_new_ranks(struct pawl_engine **out, const char *config_json,
+                          const struct pawl_comm *comm, struct pawl_error *err)
+{
+    return pawl_engine_new_ranks_at(out, NULL, config_json, comm, err);
 }
 
 void pawl_engine_set_log(struct pawl_engine *engine, pawl_log_fn fn, void *ctx)
@@ -272,10 +304,7 @@ static int check_process(struct pawl_engine *engine, struct pawl_error *err)
 static int check_idle(struct pawl_engine *engine, const char *tag,
                       struct pawl_error *err)
 {
-    int rc = check_process(engine, err);
-    if (rc < 0) {
-        return rc;
-    }
+    int rc = 0;
     lock(engine);
     if (engine->locked.making_dir != NULL) {
         rc = pawl_fail(err, PAWL_ESTATE, 0,
@@ -323,26 +352,45 @@ int pawl_engine_keep_latest(struct pawl_engine *engine, bool keep,
     return 0;
 }
 
-int pawl_engine_create(struct pawl_engine *engine, const char *save_dir,
-                       const char *tag, struct pawl_error *err)
+/* What create does on this rank; the strings are the caller's to free. */
+static int create(struct pawl_engine *engine, const char *save_dir,
+                  const char *tag, char **absolute, char **dir,
+                  struct pawl_error *err)
 {
-    char *absolute = NULL;
-    char *dir = NULL;
     int rc = pawl_tag_check(tag, err);
     if (rc == 0) {
         rc = check_idle(engine, tag, err);
     }
     if (rc == 0) {
-        rc = pawl_path_absolute(&absolute, save_dir, err);
+        rc = pawl_path_absolute(absolute, save_dir, err);
     }
     if (rc == 0) {
-        rc = pawl_path_join(&dir, strcmp(absolute, "/") == 0 ? "" : absolute,
+        rc = pawl_path_join(dir, strcmp(*absolute, "/") == 0 ? "" : *absolute,
                             tag, err);
     }
     if (rc == 0) {
         uint64_t start = pawl_now_ns();
-        rc = engine->ops->create(engine->impl, absolute, tag, err);
+        rc = engine->ops->create(engine->impl, *absolute, tag, err);
         pawl_meter_stalled(&engine->meter, pawl_now_ns() - start);
+    }
+    return rc;
+}
+
+int pawl_engine_create(struct pawl_engine *engine, const char *save_dir,
+                       const char *tag, struct pawl_error *err)
+{
+    char *absolute = NULL;
+    char *dir = NULL;
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
+    }
+    uint64_t round = engine->agreement.creates;
+    rc = create(engine, save_dir, tag, &absolute, &dir, err);
+    if (rc < 0 && !pawl_agreement_is_alone(&engine->agreement) &&
+        engine->agreement.creates == round) {
+        rc = pawl_agreement_create(&engine->agreement, tag == NULL ? "" : tag,
+                                   rc, NULL, err);
     }
     if (rc < 0) {
         free(absolute);
@@ -528,7 +576,8 @@ int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
 
     bool is_lost = why.code < 0;
     if (is_lost) {
-        engine->ops->commit(engine->impl, copy, false, NULL);
+        struct pawl_error reason = why;
+        engine->ops->commit(engine->impl, copy, false, &reason);
         pawl_error_prefix(&why, "cannot commit checkpoint '%s'", copy);
         rc = why.code;
     } else {
@@ -550,19 +599,17 @@ int pawl_engine_abort(struct pawl_engine *engine, const char *tag,
     if (rc < 0) {
         return rc;
     }
-    rc = engine->ops->commit(engine->impl, tag, false, err);
+    struct pawl_error why = {0};
+    rc = engine->ops->commit(engine->impl, tag, false, &why);
     end_making(engine);
-    return rc;
+    return rc < 0 ? pawl_error_copy(err, &why) : 0;
 }
 
 /* ---- reading ------------------------------------------------------------ */
 
 static int check_none_open(struct pawl_engine *engine, struct pawl_error *err)
 {
-    int rc = check_process(engine, err);
-    if (rc < 0) {
-        return rc;
-    }
+    int rc = 0;
     lock(engine);
     if (engine->locked.status.opened[0] != '\0') {
         rc = pawl_fail(err, PAWL_ESTATE, 0,
@@ -603,9 +650,10 @@ static int open_and_wait(struct pawl_engine *engine, const char *dir,
     for (;;) {
         tag_out[0] = '\0';
         int rc = engine->ops->open(engine->impl, dir, tag, tag_out, err);
-        bool wait =
-            tag != NULL && (rc == PAWL_ESTATE ||
-                            (rc == PAWL_ENOENT && is_making(engine, dir, tag)));
+        bool wait = tag != NULL &&
+                    pawl_agreement_is_alone(&engine->agreement) &&
+                    (rc == PAWL_ESTATE ||
+                     (rc == PAWL_ENOENT && is_making(engine, dir, tag)));
         if (!wait) {
             return rc;
         }
@@ -623,15 +671,12 @@ static int open_and_wait(struct pawl_engine *engine, const char *dir,
     }
 }
 
-int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
-                     const char *load_dir, const char *tag,
-                     struct pawl_error *err)
+/* What open does on this rank. */
+static int open_checked(struct pawl_engine *engine, const char *load_dir,
+                        const char *tag, char opened[PAWL_TAG_MAX + 1],
+                        struct pawl_error *err)
 {
     char *dir = NULL;
-    char opened[PAWL_TAG_MAX + 1] = "";
-    if (tag != NULL && strcmp(tag, "latest") == 0) {
-        tag = NULL;
-    }
     int rc = tag == NULL ? 0 : pawl_tag_check(tag, err);
     if (rc == 0) {
         rc = check_none_open(engine, err);
@@ -643,6 +688,27 @@ int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
         rc = open_and_wait(engine, dir, tag, opened, err);
     }
     free(dir);
+    return rc;
+}
+
+int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
+                     const char *load_dir, const char *tag,
+                     struct pawl_error *err)
+{
+    char opened[PAWL_TAG_MAX + 1] = "";
+    int rc = check_process(engine, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (tag != NULL && strcmp(tag, "latest") == 0) {
+        tag = NULL;
+    }
+    uint64_t round = engine->agreement.opens;
+    rc = open_checked(engine, load_dir, tag, opened, err);
+    if (rc < 0 && !pawl_agreement_is_alone(&engine->agreement) &&
+        engine->agreement.opens == round) {
+        pawl_agreement_refuse_open(&engine->agreement, rc, err);
+    }
     if (rc < 0) {
         return rc;
     }

@@ -184,10 +184,13 @@ static int async_commit(void *impl, const char *tag, bool keep,
         engine->is_skipping = false;
         return 0;
     }
+    struct pawl_error why = {0};
     if (!keep) {
-        return pawl_draft_forget(draft, err);
+        if (err != NULL) {
+            why = *err;
+        }
+        return pawl_draft_forget(draft, &why, err);
     }
-    struct pawl_error why;
     int rc = pawl_draft_commit(draft, &why);
     if (rc < 0) {
         pawl_error_prefix(&why, "cannot commit checkpoint '%s'", tag);

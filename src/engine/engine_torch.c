@@ -53,7 +53,7 @@ static void torch_free(void *impl)
     if (engine == NULL) {
         return;
     }
-    pawl_making_abort(&engine->making);
+    pawl_making_abort(&engine->making, NULL);
     pawl_reading_fini(&engine->reading);
     pawl_lane_unref(engine->setup.lane);
     pawl_place_unref(engine->setup.place);
@@ -123,13 +123,14 @@ static int torch_commit(void *impl, const char *tag, bool keep,
 {
     struct torch_engine *engine = impl;
     if (!keep) {
-        pawl_making_abort(&engine->making);
+        pawl_making_abort(&engine->making, err);
         return 0;
     }
     struct pawl_error why;
     uint64_t start = pawl_now_ns();
     int rc = pawl_making_publish(&engine->making, &engine->reading, &why);
     if (rc < 0) {
+        pawl_error_prefix(&why, "cannot commit checkpoint '%s'", tag);
         pawl_meter_failed(engine->setup.meter, tag, &why);
         return pawl_error_copy(err, &why);
     }

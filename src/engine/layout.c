@@ -60,6 +60,11 @@ static void name_numbered(char out[PAWL_WORK_NAME_MAX],
              layout->stem, (unsigned long long)id, suffix);
 }
 
+void pawl_layout_number(struct pawl_layout *layout, uint64_t id)
+{
+    name_numbered(layout->part, layout, id, ".ranks");
+}
+
 void pawl_layout_next(char out[PAWL_WORK_NAME_MAX],
                       const struct pawl_layout *layout, uint64_t id)
 {
@@ -79,28 +84,43 @@ static bool ends_with(const char *text, const char *end)
     return text_len > end_len && strcmp(text + text_len - end_len, end) == 0;
 }
 
-/* The length of the stem in "STEM.0123456789abcdef.next", or 0. */
-static size_t stem_of_next(const char *entry)
+/* The length of the stem in "STEM.0123456789abcdefSUFFIX", or 0. */
+static size_t stem_of_numbered(const char *entry, const char *suffix)
 {
-    const size_t tail = 1 + 16 + strlen(".next");
+    const size_t tail = 1 + 16 + strlen(suffix);
     size_t len = strlen(entry);
-    if (len <= tail || !ends_with(entry, ".next") || entry[len - tail] != '.' ||
+    if (len <= tail || !ends_with(entry, suffix) || entry[len - tail] != '.' ||
         strspn(entry + len - tail + 1, "0123456789abcdef") != 16) {
         return 0;
     }
     return len - tail;
 }
 
-bool pawl_layout_is_next(const struct pawl_layout *layout, const char *entry)
+static bool is_of(const struct pawl_layout *layout, const char *entry,
+                  const char *suffix)
 {
-    size_t len = stem_of_next(entry);
+    size_t len = stem_of_numbered(entry, suffix);
     return len > 0 && len == strlen(layout->stem) &&
            strncmp(entry, layout->stem, len) == 0;
 }
 
+bool pawl_layout_is_next(const struct pawl_layout *layout, const char *entry)
+{
+    return is_of(layout, entry, ".next");
+}
+
+bool pawl_layout_is_numbered(const struct pawl_layout *layout,
+                             const char *entry)
+{
+    return is_of(layout, entry, ".ranks");
+}
+
 bool pawl_layout_stem(char *entry)
 {
-    size_t len = stem_of_next(entry);
+    size_t len = stem_of_numbered(entry, ".next");
+    if (len == 0) {
+        len = stem_of_numbered(entry, ".ranks");
+    }
     if (len > 0) {
         entry[len] = '\0';
         return true;

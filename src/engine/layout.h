@@ -11,6 +11,9 @@
  *                          names below is made by the process named there
  *       <tag>.part/        the checkpoint in the making; after an exchange, the
  *                          old one that it replaced
+ *       <tag>.<hex>.ranks/ the same, where several ranks make it: with the
+ *                          number of the owner record, so that a rank of a dead
+ *                          job cannot write into what the next job makes
  *       <tag>.merge/       what of it was not yet moved into a caller's <tag>/
  *       <tag>.old/         the old one, moved aside where the file system
  *                          cannot exchange
@@ -51,6 +54,10 @@ struct pawl_layout {
 /* `tag` has at most PAWL_TAG_MAX bytes.  Cannot fail. */
 void pawl_layout_init(struct pawl_layout *layout, const char *tag);
 
+/* Makes the staging directory that of ranks, with the number of owner record
+ * `id`. */
+void pawl_layout_number(struct pawl_layout *layout, uint64_t id);
+
 /* Where the successor of owner record `id` of that tag makes himself known. */
 void pawl_layout_next(char out[PAWL_WORK_NAME_MAX],
                       const struct pawl_layout *layout, uint64_t id);
@@ -64,6 +71,10 @@ bool pawl_layout_stem(char *entry);
 
 /* Whether an entry of the work directory is a successor's, of that tag. */
 bool pawl_layout_is_next(const struct pawl_layout *layout, const char *entry);
+
+/* Whether an entry is a numbered staging directory of that tag. */
+bool pawl_layout_is_numbered(const struct pawl_layout *layout,
+                             const char *entry);
 
 /* Whether an entry of the work directory is a claim. */
 bool pawl_layout_is_claim(const char *entry);

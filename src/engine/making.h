@@ -19,11 +19,13 @@ struct pawl_making {
     char *tag_dir;           /* save_dir/tag */
     struct pawl_store store; /* rooted at the save_dir */
     struct pawl_commit commit;
+    uint64_t round; /* of the ranks' agreement on it */
 };
 
-/* Clears away what dead processes left and takes the tag.  `is_alone`: the
- * engine has no other checkpoint under way, so what has its token is what it
- * could not clear away before.  On failure nothing is held. */
+/* Clears away what dead processes left and takes the tag; of several ranks rank
+ * 0 does, and all begin or none.  `is_alone`: the engine has no other
+ * checkpoint under way, so what has its token is what it could not clear away
+ * before.  On failure nothing is held. */
 int pawl_making_begin(struct pawl_making *making,
                       const struct pawl_engine_setup *setup, uint64_t token,
                       bool is_alone, const char *save_dir, const char *tag,
@@ -46,11 +48,18 @@ int pawl_making_add(struct pawl_making *making, const char *below,
                     const struct pawl_written *written, struct pawl_error *err);
 
 /* Publishes it under the next number, then lets retention run, which spares
- * what `reading` has open.  Ends the making, also on failure. */
+ * what `reading` has open.  Of several ranks rank 0 does, once all have told it
+ * that their files are durable, and all return the same; but PAWL_ETIMEDOUT or
+ * PAWL_ECANCELED on another one may mean that only the answer is missing, which
+ * the message says.  Ends the making, also on failure. */
 int pawl_making_publish(struct pawl_making *making,
                         struct pawl_reading *reading, struct pawl_error *err);
 
-/* Forgets it.  No-op when nothing is made. */
-void pawl_making_abort(struct pawl_making *making);
+/* Forgets it, because of `why`; or, if that is NULL or of code 0, since the
+ * caller gave it up.  The other ranks are told; after a failure rank 0 first
+ * waits for them, since they may still be writing.  No-op when nothing is made.
+ */
+void pawl_making_abort(struct pawl_making *making,
+                       const struct pawl_error *why);
 
 #endif

@@ -134,6 +134,18 @@ int pawl_manifest_add(struct pawl_manifest *manifest,
     return append(manifest, copy, err);
 }
 
+int pawl_manifest_move(struct pawl_manifest *to, struct pawl_manifest *from,
+                       struct pawl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < from->count; i++) {
+        struct pawl_manifest_file file = from->files[i];
+        from->files[i].path = NULL; /* append has it, also on failure */
+        rc = append(to, file, err);
+    }
+    return rc;
+}
+
 /* ---- writing ----------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void put(struct pawl_buffer *out,

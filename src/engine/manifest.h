@@ -79,6 +79,11 @@ int pawl_manifest_add(struct pawl_manifest *manifest,
                       const struct pawl_manifest_file *file,
                       struct pawl_error *err);
 
+/* Moves all files of `from` behind those of `to`, whatever paths are there
+ * already.  PAWL_ENOMEM. */
+int pawl_manifest_move(struct pawl_manifest *to, struct pawl_manifest *from,
+                       struct pawl_error *err);
+
 /* The file of that path, or NULL.  Linear. */
 const struct pawl_manifest_file *
 pawl_manifest_find(const struct pawl_manifest *manifest, const char *path);

@@ -59,6 +59,8 @@ static struct pawl_verifier verifier_of(struct pawl_reading *reading)
         .block_bytes = (size_t)reading->setup->config->block_bytes,
         .images = images_of(reading),
         .cache = &reading->cache,
+        .rank = pawl_agreement_rank(reading->setup->agreement),
+        .ranks = pawl_agreement_size(reading->setup->agreement),
     };
 }
 
@@ -83,6 +85,13 @@ static int open_found(struct pawl_reading *reading, const char *load_dir,
         pawl_manifest_fini(manifest);
         free(dir);
         return rc;
+    }
+    if (is_signed && verifier.rank == 0 &&
+        manifest->world_size != verifier.ranks) {
+        pawl_log_line(reading->setup->log, PAWL_LOG_INFO,
+                      "checkpoint '%s' was made by %u ranks, and is opened by "
+                      "%u",
+                      tag, manifest->world_size, verifier.ranks);
     }
     pthread_mutex_lock(&reading->locked.lock);
     forget_locked(reading);
@@ -129,33 +138,136 @@ static int open_tag(struct pawl_reading *reading, struct pawl_store *store,
     }
 }
 
-static int open_newest(struct pawl_reading *reading, struct pawl_store *store,
-                       const char *load_dir, char tag_out[PAWL_TAG_MAX + 1],
-                       struct pawl_error *err)
+/* ---- which one ----------------------------------------------------------- */
+
+/* What there is to open: the tag asked for, or all, newest first. */
+static int find_candidates(struct pawl_candidates *all,
+                           struct pawl_reading *reading, const char *load_dir,
+                           const char *tag, struct pawl_error *err)
 {
-    struct pawl_candidates all = {0};
-    int rc =
-        pawl_discover(&all, reading->setup->place, load_dir, &reading->formats,
-                      reading->token, reading->setup->log, err);
-    bool found = false;
-    for (size_t i = 0; rc == 0 && !found && i < all.count; i++) {
-        struct pawl_error why;
-        int opened = open_tag(reading, store, load_dir, all.items[i].tag, &why);
-        found = opened == 0;
-        if (opened == PAWL_ENOMEM) {
-            rc = pawl_fail_nomem(err);
-        } else if (!found) {
-            pawl_log_line(reading->setup->log, PAWL_LOG_WARNING,
-                          "skipping checkpoint '%s': %s", all.items[i].tag,
-                          why.message);
-        } else {
-            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", all.items[i].tag);
-        }
+    return tag != NULL ? pawl_candidates_add(all, tag, err)
+                       : pawl_discover(all, reading->setup->place, load_dir,
+                                       &reading->formats, reading->token,
+                                       reading->setup->log, err);
+}
+
+/* Rank 0 tells the others what there is: tags, each with its NUL. */
+static int share_candidates(struct pawl_candidates *all,
+                            const struct pawl_agreement *agreement, int rc,
+                            struct pawl_error *err)
+{
+    struct pawl_buffer told = {0};
+    char key[PAWL_AGREEMENT_KEY_MAX];
+    bool leads = pawl_agreement_leads(agreement);
+    pawl_agreement_key(key, PAWL_AGREEMENT_OPEN, agreement->opens, 0);
+    for (size_t i = 0; leads && i < all->count; i++) {
+        pawl_buffer_append(&told, all->items[i].tag,
+                           strlen(all->items[i].tag) + 1);
     }
-    if (rc == 0 && !found && all.count > 0) {
-        pawl_log_line(reading->setup->log, PAWL_LOG_WARNING,
-                      "none of the %zu checkpoints in '%s' is whole", all.count,
-                      load_dir);
+    if (rc == 0 && told.failed) {
+        rc = pawl_fail_nomem(err);
+    }
+    if (leads && rc < 0) {
+        pawl_error_prefix(err, "rank 0");
+    }
+    rc = pawl_agreement_tell(agreement, key, rc, &told, err);
+    for (size_t at = 0; rc == 0 && !leads && at < told.len;) {
+        const char *tag = (const char *)told.data + at;
+        size_t len = strnlen(tag, told.len - at);
+        rc = len < told.len - at && pawl_tag_check(tag, NULL) == 0
+                 ? pawl_candidates_add(all, tag, err)
+                 : pawl_fail(err, PAWL_EBUG, 0, "rank 0 told no tags");
+        at += len + 1;
+    }
+    pawl_buffer_fini(&told);
+    return rc;
+}
+
+/* Opens `tag` if it is whole as far as this rank has to prove it; with several
+ * ranks all do, or none. */
+static int open_together(struct pawl_reading *reading, struct pawl_store *store,
+                         const char *load_dir, const char *tag,
+                         const char *asked, size_t index,
+                         struct pawl_error *err)
+{
+    const struct pawl_agreement *agreement = reading->setup->agreement;
+    char key[PAWL_AGREEMENT_KEY_MAX];
+    int rc = open_tag(reading, store, load_dir, tag, err);
+    if (pawl_agreement_is_alone(agreement)) {
+        return rc;
+    }
+    bool opened = rc == 0;
+    if (rc == PAWL_ESTATE) { /* nobody waits for it here */
+        rc = PAWL_EBUSY;
+    }
+    pawl_agreement_key(key, PAWL_AGREEMENT_PROVE, agreement->opens, index);
+    rc = pawl_agreement_settle(agreement, key, asked == NULL ? "" : asked, rc,
+                               NULL, err);
+    if (rc < 0 && opened) {
+        pawl_reading_close(reading);
+    }
+    return rc;
+}
+
+/* Whether what happened with one candidate ends the search: no memory, ranks
+ * that do not come, or that were called out of order. */
+static bool is_end(const struct pawl_reading *reading, int rc)
+{
+    bool alone = pawl_agreement_is_alone(reading->setup->agreement);
+    return rc == PAWL_ENOMEM ||
+           (!alone && (rc == PAWL_ETIMEDOUT || rc == PAWL_ECANCELED ||
+                       rc == PAWL_ESTATE || rc == PAWL_EINVAL));
+}
+
+/* Opens the first that is whole. */
+static int open_first(struct pawl_reading *reading, struct pawl_store *store,
+                      const char *load_dir, const struct pawl_candidates *all,
+                      char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
+{
+    struct pawl_log *log = reading->setup->log;
+    for (size_t i = 0; i < all->count; i++) {
+        const char *tag = all->items[i].tag;
+        struct pawl_error why;
+        int rc = open_together(reading, store, load_dir, tag, NULL, i, &why);
+        if (rc == 0) {
+            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
+            return 0;
+        }
+        if (is_end(reading, rc)) {
+            return pawl_error_copy(err, &why);
+        }
+        pawl_log_line(log, PAWL_LOG_WARNING, "skipping checkpoint '%s': %s",
+                      tag, why.message);
+    }
+    if (all->count > 0) {
+        pawl_log_line(log, PAWL_LOG_WARNING,
+                      "none of the %zu checkpoints in '%s' is whole",
+                      all->count, load_dir);
+    }
+    return 0;
+}
+
+static int open_in(struct pawl_reading *reading, struct pawl_store *store,
+                   const char *load_dir, const char *tag,
+                   char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
+{
+    struct pawl_agreement *agreement = reading->setup->agreement;
+    struct pawl_candidates all = {0};
+    int rc = 0;
+    if (pawl_agreement_leads(agreement)) {
+        rc = find_candidates(&all, reading, load_dir, tag, err);
+    }
+    if (!pawl_agreement_is_alone(agreement)) {
+        agreement->opens++;
+        rc = share_candidates(&all, agreement, rc, err);
+    }
+    if (rc == 0 && tag == NULL) {
+        rc = open_first(reading, store, load_dir, &all, tag_out, err);
+    } else if (rc == 0) {
+        rc = open_together(reading, store, load_dir, tag, tag, 0, err);
+        if (rc == 0) {
+            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
+        }
     }
     pawl_candidates_fini(&all);
     return rc;
@@ -179,15 +291,10 @@ int pawl_reading_open(struct pawl_reading *reading, bool is_alone,
         .durable = setup->config->durable,
         .ours_too = is_alone,
     };
-    pawl_recover(&recovery);
-    if (tag == NULL) {
-        rc = open_newest(reading, &store, load_dir, tag_out, err);
-    } else {
-        rc = open_tag(reading, &store, load_dir, tag, err);
-        if (rc == 0) {
-            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
-        }
+    if (pawl_agreement_leads(setup->agreement)) {
+        pawl_recover(&recovery);
     }
+    rc = open_in(reading, &store, load_dir, tag, tag_out, err);
     pawl_store_fini(&store);
     return rc;
 }
@@ -220,6 +327,8 @@ static int ask_manifest(struct pawl_reading *reading, const char *path,
                         struct pawl_manifest_file *file, bool *is_proven,
                         struct pawl_error *err)
 {
+    const struct pawl_verifier verifier = verifier_of(reading);
+    const struct pawl_manifest *manifest = &reading->locked.manifest;
     const struct pawl_manifest_file *entry = NULL;
     int rc = 0;
     *file = (struct pawl_manifest_file){0};
@@ -227,15 +336,16 @@ static int ask_manifest(struct pawl_reading *reading, const char *path,
     pthread_mutex_lock(&reading->locked.lock);
     if (reading->locked.dir != NULL && reading->locked.is_signed) {
         const char *below = pawl_path_below(path, reading->locked.dir);
-        entry = below == NULL
-                    ? NULL
-                    : pawl_manifest_find(&reading->locked.manifest, below);
+        entry = below == NULL ? NULL : pawl_manifest_find(manifest, below);
     }
     if (entry != NULL) {
         *file = *entry;
         file->path = strdup(entry->path);
         rc = file->path == NULL ? pawl_fail_nomem(err) : 0;
-        *is_proven = reading->locked.is_proven;
+        /* What another rank proved is proved again: it may see other bytes. */
+        *is_proven = reading->locked.is_proven &&
+                     pawl_verify_is_ours(&verifier, manifest,
+                                         (size_t)(entry - manifest->files));
     }
     pthread_mutex_unlock(&reading->locked.lock);
     return rc;

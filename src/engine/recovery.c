@@ -131,18 +131,35 @@ static int finish_merge(struct tag_recovery *r,
     return rc;
 }
 
-static int step_part(struct tag_recovery *r, struct pawl_error *err)
+static int step_part(struct tag_recovery *r, const char *part,
+                     struct pawl_error *err)
 {
     struct pawl_manifest staged = {0};
     bool has_staged = false;
-    int rc =
-        read_manifest(&staged, &has_staged, r->store, r->layout->part, err);
+    int rc = read_manifest(&staged, &has_staged, r->store, part, err);
     if (rc == 0 && has_staged && r->has_manifest &&
         staged.sequence < r->sequence) {
-        rc = delete_old(r, r->layout->part, err);
+        rc = delete_old(r, part, err);
     }
     pawl_manifest_fini(&staged);
-    return rc < 0 ? rc : pawl_tree_remove(r->store, r->layout->part, err);
+    return rc < 0 ? rc : pawl_tree_remove(r->store, part, err);
+}
+
+/* Those of several ranks. */
+static int step_numbered(struct tag_recovery *r, struct pawl_error *err)
+{
+    struct pawl_listing work = {0};
+    int rc = pawl_listing_dir(&work, r->store, PAWL_WORK_DIR, err);
+    for (size_t i = 0; rc == 0 && i < work.count; i++) {
+        char name[PAWL_WORK_NAME_MAX];
+        if (pawl_layout_is_numbered(r->layout, work.items[i].path)) {
+            snprintf(name, sizeof(name), PAWL_WORK_DIR "/%s",
+                     work.items[i].path);
+            rc = step_part(r, name, err);
+        }
+    }
+    pawl_listing_fini(&work);
+    return rc;
 }
 
 static int step_merge(struct tag_recovery *r, struct pawl_error *err)
@@ -190,13 +207,13 @@ static int step_aside(struct tag_recovery *r, struct pawl_error *err)
 
 /* Which of the tag's names the work directory has. */
 struct leftovers {
-    bool old, part, merge, aside, dead, latest, file, next;
+    bool old, part, numbered, merge, aside, dead, latest, file, next;
 };
 
 static bool has_dirs(const struct leftovers *there)
 {
-    return there->old || there->part || there->merge || there->aside ||
-           there->dead;
+    return there->old || there->part || there->numbered || there->merge ||
+           there->aside || there->dead;
 }
 
 static int find_leftovers(struct leftovers *out, struct pawl_store *store,
@@ -220,6 +237,7 @@ static int find_leftovers(struct leftovers *out, struct pawl_store *store,
             *names[k].there |= strcmp(work.items[i].path, below) == 0;
         }
         out->next |= pawl_layout_is_next(layout, work.items[i].path);
+        out->numbered |= pawl_layout_is_numbered(layout, work.items[i].path);
     }
     pawl_listing_fini(&work);
     return rc == PAWL_ENOENT ? 0 : rc;
@@ -246,7 +264,10 @@ static int clear_dirs(struct tag_recovery *r, const struct leftovers *there,
         rc = step_old(r, err);
     }
     if (rc == 0 && there->part) {
-        rc = step_part(r, err);
+        rc = step_part(r, r->layout->part, err);
+    }
+    if (rc == 0 && there->numbered) {
+        rc = step_numbered(r, err);
     }
     if (rc == 0 && there->merge) {
         rc = step_merge(r, err);

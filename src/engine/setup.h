@@ -4,6 +4,7 @@
 #define PAWL_ENGINE_SETUP_H
 
 #include "base/log.h"
+#include "comm/agreement.h"
 #include "engine/config.h"
 #include "engine/meter.h"
 #include "engine/place.h"
@@ -22,6 +23,7 @@ struct pawl_engine_setup {
     struct pawl_place *place;             /* NULL: the engine makes its own */
     struct pawl_lane *lane;               /* NULL: writes in order, alone */
     const struct pawl_format_ops *format; /* what it writes */
+    struct pawl_agreement *agreement;     /* of the ranks; NULL: one rank */
     const bool *keeps_latest; /* asked when a checkpoint begins; NULL: no */
 };
 

@@ -2,11 +2,13 @@
 /* verify.c - see verify.h. */
 #include "engine/verify.h"
 
+#include "base/crc32.h"
 #include "base/path.h"
 #include "engine/listing.h"
 #include "state/value.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int check_size(const struct pawl_state_file *file,
                       const struct pawl_manifest_file *expected,
@@ -200,12 +202,26 @@ static int check_named(const struct pawl_verifier *verifier, const char *dir,
     return rc;
 }
 
+bool pawl_verify_is_ours(const struct pawl_verifier *verifier,
+                         const struct pawl_manifest *manifest, size_t index)
+{
+    if (verifier->ranks <= 1) {
+        return true;
+    }
+    size_t number = manifest->world_size == verifier->ranks
+                        ? manifest->files[index].rank
+                        : index;
+    return number % verifier->ranks == verifier->rank;
+}
+
 int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
                        const struct pawl_manifest *manifest,
                        struct pawl_error *err)
 {
     for (size_t i = 0; i < manifest->count; i++) {
-        int rc = check_named(verifier, dir, &manifest->files[i], err);
+        int rc = pawl_verify_is_ours(verifier, manifest, i)
+                     ? check_named(verifier, dir, &manifest->files[i], err)
+                     : 0;
         if (rc < 0) {
             return rc;
         }
@@ -237,9 +253,10 @@ static int become_image(const struct pawl_verifier *verifier,
     return rc;
 }
 
-/* 1 if it was a file of a known format and is whole, 0 if it was not one. */
+/* 1 if it was a file of a known format and is whole, which only `ours` proves;
+ * 0 if it was not one. */
 static int check_any(const struct pawl_verifier *verifier, const char *dir,
-                     const char *path, struct pawl_error *err)
+                     const char *path, bool ours, struct pawl_error *err)
 {
     struct pawl_state_file *file = NULL;
     const struct pawl_format_ops *format = NULL;
@@ -248,16 +265,24 @@ static int check_any(const struct pawl_verifier *verifier, const char *dir,
     if (rc == 0) {
         rc = pawl_state_file_probe(&format, file, verifier->formats, err);
     }
-    if (rc == 0 && format != NULL) {
+    if (rc == 0 && format != NULL && ours) {
         rc = become_image(verifier, &file, err);
     }
-    if (rc < 0 || format == NULL) {
+    if (rc < 0 || format == NULL || !ours) {
         pawl_state_file_close(file);
-        return rc;
+        return rc < 0 ? rc : format != NULL;
     }
     rc =
         check_structure(file, format, verifier->level == PAWL_VERIFY_FULL, err);
     return rc < 0 ? rc : 1;
+}
+
+/* Nodes may list a directory in different orders: the name decides. */
+static bool is_path_ours(const struct pawl_verifier *verifier, const char *path)
+{
+    return verifier->ranks <= 1 ||
+           pawl_crc32(0, path, strlen(path)) % verifier->ranks ==
+               verifier->rank;
 }
 
 int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
@@ -272,7 +297,8 @@ int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
     }
     for (size_t i = 0; rc >= 0 && i < tree.count; i++) {
         if (!tree.items[i].is_dir) {
-            rc = check_any(verifier, dir, tree.items[i].path, err);
+            bool ours = is_path_ours(verifier, tree.items[i].path);
+            rc = check_any(verifier, dir, tree.items[i].path, ours, err);
             found += rc > 0;
         }
     }

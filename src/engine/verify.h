@@ -24,17 +24,26 @@ struct pawl_verifier {
      * room for is kept. */
     const struct pawl_image_options *images;
     struct pawl_image_cache *cache;
+    /* Several ranks verify a checkpoint together, each the files that it wrote,
+     * or of as many when other ranks wrote it.  `ranks` 0 or 1: all of them. */
+    uint32_t rank;
+    uint32_t ranks;
 };
 
-/* 0 if every file of the manifest is in `dir` (absolute), as long as it should
- * be, and: at full level its bytes give the checksum; at size level it parses.
- * PAWL_ECORRUPT, PAWL_EFORMAT, PAWL_EIO, with the file and what is wrong. */
+/* Whether file number `index` of `manifest` is this rank's to verify. */
+bool pawl_verify_is_ours(const struct pawl_verifier *verifier,
+                         const struct pawl_manifest *manifest, size_t index);
+
+/* 0 if every file of the manifest that is ours is in `dir` (absolute), as long
+ * as it should be, and: at full level its bytes give the checksum; at size
+ * level it parses. PAWL_ECORRUPT, PAWL_EFORMAT, PAWL_EIO, with the file and
+ * what is wrong. */
 int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
                        const struct pawl_manifest *manifest,
                        struct pawl_error *err);
 
 /* 0 if `dir` has at least one torch file, and each one parses; at full level
- * every storage is read as well. */
+ * every storage is read as well.  Of several ranks each looks at its share. */
 int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
                          struct pawl_error *err);
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assemble.h - one manifest of the files of all ranks
+ *
+ * Each rank describes its files by a manifest of their own, as text, which is
+ * read as strictly as one from the disk.
+ */
+#ifndef PAWL_ENGINE_ASSEMBLE_H
+#define PAWL_ENGINE_ASSEMBLE_H
+
+#include "comm/comm.h"
+#include "engine/manifest.h"
+
+/* Appends the text for rank 0.  PAWL_EINVAL, PAWL_ENOMEM. */
+int pawl_assemble_encode(const struct pawl_manifest *manifest,
+                         struct pawl_buffer *out, struct pawl_error *err);
+
+/* Adds to `manifest`, which has the files of rank 0, those of all other ranks.
+ * PAWL_EINVAL if two ranks saved the same file, or one speaks of another tag;
+ * PAWL_EFORMAT and others, with the rank, for a text that is no manifest. */
+int pawl_assemble(struct pawl_manifest *manifest,
+                  const struct pawl_comm_parts *texts, struct pawl_error *err);
+
+#endif

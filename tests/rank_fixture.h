@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rank_fixture.h - ranks that are threads of one process
+ *
+ * Each has an engine of its own on one directory, over system calls that can be
+ * made to fail for it alone.  They talk by a comm in memory, which keeps what
+ * was given until the end, so that a test may look at it.
+ */
+#ifndef PAWL_TESTS_RANK_FIXTURE_H
+#define PAWL_TESTS_RANK_FIXTURE_H
+
+#include "engine_fixture.h"
+#include "fault_io.h"
+
+#include <pawl/comm.h>
+
+enum { RANKS_MAX = 4, RANK_TIMEOUT_MS = 400 };
+
+struct rank_hub; /* where they meet */
+
+struct rank_hub *rank_hub_new(uint32_t size);
+void rank_hub_free(struct rank_hub *hub);
+/* A comm whose free does nothing. */
+struct pawl_comm rank_hub_comm(struct rank_hub *hub, uint32_t rank);
+/* From now on rank 0's word reaches nobody. */
+void rank_hub_mute_first(struct rank_hub *hub, bool mute);
+/* How many texts were given so far. */
+size_t rank_hub_count(struct rank_hub *hub);
+
+struct rank_fixture;
+
+/* One of them, as its thread sees it. */
+struct rank {
+    struct rank_fixture *all;
+    uint32_t number;
+    struct pawl_engine *engine;
+    struct fault_io *fault;
+    struct pawl_place *place;
+    char log[8192];
+    char path[4096];
+    void *ctx; /* the test's */
+    int rc;    /* of what it did last, with the reason */
+    struct pawl_error err;
+    char opened[PAWL_TAG_MAX + 1];
+};
+
+struct rank_fixture {
+    uint32_t size;
+    const char *engine_name;
+    char *dir;
+    char *run;
+    struct rank_hub *hub;
+    struct rank ranks[RANKS_MAX];
+};
+
+/* `more` is of the config: ", \"key\": 1". */
+struct rank_fixture *rank_fixture_new(uint32_t size, const char *engine,
+                                      const char *more);
+void rank_fixture_free(struct rank_fixture *fix);
+/* Ends all engines and makes others, of `size` ranks, in the same directory. */
+void rank_fixture_restart(struct rank_fixture *fix, uint32_t size,
+                          const char *more);
+
+/* Calls `act` for each rank at once, each on a thread; 0 for a mask of all. */
+void rank_fixture_run(struct rank_fixture *fix, unsigned mask,
+                      void (*act)(struct rank *rank));
+
+/* Acts.  Each fills `rc` and `err` of the rank. */
+void rank_create(struct rank *rank, const char *tag);
+void rank_save(struct rank *rank, const char *name, int64_t number);
+/* Commits, and waits for engines that work in the background. */
+void rank_commit(struct rank *rank, const char *tag);
+void rank_open(struct rank *rank, const char *tag); /* and closes */
+/* The number in run/name, or -1. */
+int64_t rank_load(struct rank *rank, const char *name);
+
+/* The test fails unless each rank of the mask (0: all) has that code and its
+ * message all of the texts (NULL: none). */
+void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
+                         const char *text, const char *text2);
+
+/* run/name exists; how many entries it has. */
+bool rank_fixture_has(struct rank_fixture *fix, const char *name);
+size_t rank_fixture_entries(struct rank_fixture *fix, const char *name);
+/* Flips a bit in the middle of run/name. */
+void rank_fixture_damage(struct rank_fixture *fix, const char *name);
+
+#endif
