@@ -123,7 +123,7 @@ static int open_tag(struct pawl_reading *reading, struct pawl_store *store,
                           &manifest, err);
     case PAWL_TAG_MAKING:
         rc = pawl_owner_busy(&owner, maker, err);
-        /* Within this process it is worth waiting: engine.c does. */
+        /* Within this process it is worth waiting: contract_load.c does. */
         return maker == PAWL_OWNER_OTHER ? rc : PAWL_ESTATE;
     case PAWL_TAG_HALF:
         return pawl_fail(err, PAWL_ECORRUPT, 0,

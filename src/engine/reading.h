@@ -3,7 +3,7 @@
  * reading.h - a checkpoint between open and close, and loads in and out of it
  *
  * The half of every built-in engine that reads.  Calls come checked and in
- * order (engine.c); load may run in any number of threads meanwhile.
+ * order (contract.h); load may run in any number of threads meanwhile.
  */
 #ifndef PAWL_ENGINE_READING_H
 #define PAWL_ENGINE_READING_H
