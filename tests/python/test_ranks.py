@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranks talk: processes and threads give and take, and name who is missing."""
 
+import concurrent.futures
+import json
 import subprocess
 import sys
 import threading
@@ -8,6 +10,7 @@ import time
 import weakref
 
 import pytest
+import torch
 import torch.distributed as dist
 
 import pawl
@@ -174,6 +177,79 @@ def test_an_engine_of_one_rank(tmp_path):
     gone = weakref.ref(comm)
     del comm
     assert gone() is None  # the engine let go of it
+
+
+@pytest.fixture(params=["torch", "direct", "async"])
+def three(request, tmp_path):
+    """Engines of three ranks on one directory, and a way to run all at once."""
+    _, comms = clients(3)
+    config = {"engine": request.param, "rank_timeout_ms": 1000, "staging_bytes": "4MiB"}
+    engines = [pawl.CheckpointEngine(config, comm=comm) for comm in comms]
+
+    def run(act, ranks=range(3)):
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(act, engines[rank], rank) for rank in ranks]
+            return [job.exception() or job.result() for job in jobs]
+
+    yield run, tmp_path / "run"
+    for engine in reversed(engines):
+        engine.shutdown()
+    leave(comms)
+
+
+def make(path, tag):
+    def act(engine, rank):
+        engine.create(path, tag)
+        engine.save({"t": torch.full([1000], rank)}, path / tag / f"rank{rank}.pt")
+        engine.commit(tag)
+        engine.wait()
+
+    return act
+
+
+def open_newest(path):
+    def act(engine, rank):
+        tag = engine.open(path)
+        if tag is not None:
+            engine.close(tag)
+        return tag
+
+    return act
+
+
+def test_one_commit_for_all(three):
+    run, path = three
+    assert run(make(path, "one")) == [None] * 3
+    assert run(make(path, "two")) == [None] * 3
+    assert run(open_newest(path)) == ["two"] * 3
+    manifest = json.loads((path / "two" / "pawl.json").read_text())
+    assert manifest["world_size"] == 3
+    assert [(f["path"], f["rank"]) for f in manifest["files"]] == [
+        (f"rank{rank}.pt", rank) for rank in range(3)
+    ]
+    for rank in range(3):
+        loaded = torch.load(path / "two" / f"rank{rank}.pt", weights_only=True)
+        assert torch.equal(loaded["t"], torch.full([1000], rank))
+    (path / "two" / "rank1.pt").write_bytes(b"damaged")
+    assert run(open_newest(path)) == ["one"] * 3
+
+
+def test_a_rank_that_does_not_come_fails_all(three):
+    run, path = three
+    assert run(make(path, "one")) == [None] * 3
+
+    def half(engine, rank):
+        engine.create(path, "two")
+        if rank != 1:
+            engine.commit("two")
+            engine.wait()
+
+    failures = run(half)
+    for rank in (0, 2):
+        assert isinstance(failures[rank], pawl.TimeoutError)
+        assert "rank 1 did not come" in str(failures[rank])
+    run(lambda engine, rank: engine.abort("two"), [1])
+    assert run(open_newest(path)) == ["one"] * 3
 
 
 def test_an_object_that_is_no_comm():
