@@ -316,6 +316,25 @@ static void test_giving_waits_for_nobody(void **state)
     must_meet("after given", 0);
 }
 
+/* A large text moves although who gave it calls MPI no more. */
+static void test_large_text_of_a_sleeper(void **state)
+{
+    (void)state;
+    struct pawl_error err = {0};
+    uint32_t missing = 0;
+    must_meet("before large", 0);
+    assert_int_equal(gather("large", 3000000, 1000, &missing, &err), 0);
+    if (comm.rank != 0) {
+        usleep(1500000);
+    }
+    must_meet("between large", 0);
+    assert_int_equal(broadcast("large back", 3000000, 1000, &err), 0);
+    if (comm.rank == 0) {
+        usleep(1500000);
+    }
+    must_meet("after large", 0);
+}
+
 static void test_bad_calls(void **state)
 {
     (void)state;
@@ -408,6 +427,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_missing_rank),
         cmocka_unit_test(test_missing_rank_0),
         cmocka_unit_test(test_giving_waits_for_nobody),
+        cmocka_unit_test(test_large_text_of_a_sleeper),
         cmocka_unit_test(test_bad_calls),
         cmocka_unit_test(test_part_ends_it),
         cmocka_unit_test(test_unasked_keys),

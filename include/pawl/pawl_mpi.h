@@ -40,8 +40,9 @@ extern "C" {
  *                          from another thread is PAWL_ENOTSUP
  *
  * What a rank gives, it gives without waiting.  Small texts are on their way
- * then; large ones (some kilobytes; MPI decides) only move while the process is
- * in a function of MPI, be it of the engine or of the program.
+ * then.  MPI moves large ones (some kilobytes; it decides) only while the
+ * process is in a function of MPI: with MPI_THREAD_MULTIPLE a thread sees to
+ * that; with less it is the next one of the engine or of the program.
  *
  * Free the engine before MPI_Finalize, on all ranks.  That waits 1 s at most
  * for texts that ranks have not taken yet, and gives them up then.  After

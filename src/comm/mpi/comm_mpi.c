@@ -4,8 +4,12 @@
  *
  * Whoever waits does the work of all: it sends, receives and sorts whatever
  * there is, its own or not, for an instant under the one lock, and sleeps a
- * while without it.  So exchanges on several threads wait side by side, and no
- * two threads call MPI for one connection at once.
+ * while without it.  So calls on several threads wait side by side, and no two
+ * threads call MPI for one connection at once.
+ *
+ * Who gives does not wait, but MPI moves a large text only while somebody is in
+ * it.  Where MPI lets any thread call, one of our own, the courier, does so
+ * until the text is gone; mostly it sleeps.
  */
 #include "comm/mpi/board.h"
 #include "comm/mpi/mail.h"
@@ -13,6 +17,7 @@
 #include <pawl/pawl_mpi.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -30,8 +35,12 @@
 struct comm_mpi {
     bool main_only;  /* the thread level wants all calls from one thread */
     pthread_t owner; /* that thread */
+    bool has_courier;
+    pthread_t courier;
     pthread_mutex_t lock;
+    pthread_cond_t changed; /* mail to carry, or `stop` */
     struct {
+        bool stop;
         struct pawl_mail mail;
         struct pawl_board board;
     } locked;
@@ -90,6 +99,9 @@ static int give(struct comm_mpi *c, const char *key, const void *data,
     int rc = pawl_mail_post(&c->locked.mail, key, data, len_bytes, err);
     if (rc == 0) {
         rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, err);
+    }
+    if (c->locked.mail.out != NULL) {
+        pthread_cond_signal(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
     return rc;
@@ -232,6 +244,75 @@ static int comm_mpi_broadcast(void *ctx, const char *key, const void *data,
                            &missing_rank, err);
 }
 
+/* ---- the courier ----------------------------------------------------------
+ */
+
+static bool is_over(void)
+{
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    return finalized;
+}
+
+/* Waits for mail; whether there is any, not the end. */
+static bool await_mail(struct comm_mpi *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (!c->locked.stop && c->locked.mail.out == NULL) {
+        pthread_cond_wait(&c->changed, &c->lock);
+    }
+    bool stop = c->locked.stop;
+    pthread_mutex_unlock(&c->lock);
+    return !stop && !is_over();
+}
+
+/* The thread.  Errors end it: whoever waits finds them, too, and tells them. */
+static void *carry(void *ctx)
+{
+    struct comm_mpi *c = ctx;
+    unsigned naps = 0;
+    int rc = 0;
+    while (rc == 0 && await_mail(c)) {
+        bool moved = false;
+        pthread_mutex_lock(&c->lock);
+        rc = pawl_mail_work(&c->locked.mail, &c->locked.board, &moved, NULL);
+        pthread_mutex_unlock(&c->lock);
+        if (moved) {
+            naps = 0;
+        } else {
+            doze(&naps);
+        }
+    }
+    return NULL;
+}
+
+/* Without one if MPI lets no other thread call, or there are no threads. */
+static void start_courier(struct comm_mpi *c)
+{
+    int level = MPI_THREAD_SINGLE;
+    sigset_t all;
+    sigset_t old;
+    MPI_Query_thread(&level);
+    if (level < MPI_THREAD_MULTIPLE || c->locked.mail.size == 1) {
+        return;
+    }
+    sigfillset(&all); /* signals are for the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    c->has_courier = pthread_create(&c->courier, NULL, carry, c) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void stop_courier(struct comm_mpi *c)
+{
+    if (c->has_courier) {
+        pthread_mutex_lock(&c->lock);
+        c->locked.stop = true;
+        pthread_cond_signal(&c->changed);
+        pthread_mutex_unlock(&c->lock);
+        pthread_join(c->courier, NULL);
+    }
+}
+
 /* ---- end of the connection ----------------------------------------------- */
 
 /* Gives the others time to take what was given. */
@@ -252,9 +333,8 @@ static void drain(struct comm_mpi *c)
 static void comm_mpi_free(void *ctx)
 {
     struct comm_mpi *c = ctx;
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalized) {
+    stop_courier(c);
+    if (is_over()) {
         pawl_mail_forget(&c->locked.mail);
     } else {
         drain(c);
@@ -262,6 +342,7 @@ static void comm_mpi_free(void *ctx)
         MPI_Comm_free(&c->locked.mail.comm);
     }
     pawl_board_fini(&c->locked.board);
+    pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -365,10 +446,12 @@ int pawl_comm_mpi(struct pawl_comm *out, MPI_Comm comm, struct pawl_error *err)
         return rc;
     }
     pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->changed, NULL);
     c->main_only = main_only;
     c->owner = pthread_self();
     c->locked.board.rank_count =
         c->locked.mail.rank == 0 ? c->locked.mail.size : 1;
+    start_courier(c);
     *out = (struct pawl_comm){.ops = &comm_mpi_ops,
                               .ctx = c,
                               .rank = c->locked.mail.rank,
