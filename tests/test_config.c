@@ -34,6 +34,7 @@ static void test_defaults(void **state)
         assert_null(config.plugin);
         assert_true(config.durable);
         assert_int_equal(config.verify, PAWL_VERIFY_FULL);
+        assert_int_equal(config.digest, PAWL_DIGEST_NONE);
         assert_int_equal(config.keep_last, 0);
         pawl_config_fini(&config);
     }
@@ -49,6 +50,7 @@ static void test_values(void **state)
                           "\"keep_last\": 3, \"keep_every\": 10, "
                           "\"pinned\": [\"best\", \"x y\"], "
                           "\"verify\": \"size\", \"durable\": false, "
+                          "\"digest\": \"xxh3\", "
                           "\"block_bytes\": \"64KiB\", "
                           "\"open_timeout_ms\": 0}",
                           NULL),
@@ -58,6 +60,7 @@ static void test_values(void **state)
     assert_int_equal(config.keep_last, 3);
     assert_int_equal(config.keep_every, 10);
     assert_int_equal(config.verify, PAWL_VERIFY_SIZE);
+    assert_int_equal(config.digest, PAWL_DIGEST_XXH3);
     assert_false(config.durable);
     assert_int_equal(config.block_bytes, 65536);
     assert_int_equal(config.open_timeout_ms, 0);
@@ -97,6 +100,8 @@ static void test_bad_values(void **state)
     expect_error("{\"engine\": \"\"}", "'engine'");
     expect_error("{\"engine\": \"a\\u0000b\"}", "u0000");
     expect_error("{\"verify\": \"some\"}", "\"full\" or \"size\"");
+    expect_error("{\"digest\": \"md5\"}", "\"none\" or \"xxh3\"");
+    expect_error("{\"digest\": true}", "\"none\" or \"xxh3\"");
     expect_error("{\"pinned\": \"best\"}", "'pinned'");
     expect_error("{\"pinned\": [\"a/b\"]}", "'pinned'");
     expect_error("{\"pinned\": [1]}", "'pinned'");

@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
+#include "base/crc32.h"
 #include "damage_scene.h"
 #include "seed.h"
+
+#include <pawl/inspect.h>
 
 enum { SMALL = 4, LARGE = 40000 };
 
@@ -205,6 +208,71 @@ static void test_traded_files(void **state)
     end(scene);
 }
 
+/* Bits that are a multiple of the polynomial of CRC-32, in the order in which
+ * it takes them: neither the file's CRC nor the record's changes. */
+static void add_polynomial(char *bytes)
+{
+    const uint64_t polynomial = UINT64_C(0x104c11db7);
+    for (int i = 0; i < 33; i++) {
+        if ((polynomial >> (32 - i) & 1) != 0) {
+            bytes[i / 8] = (char)(bytes[i / 8] ^ 1 << i % 8);
+        }
+    }
+}
+
+/* Both, if both differ. */
+static void see_both(struct damage_scene *scene, struct damage_file *file)
+{
+    struct pawl_error err;
+    file->bytes[file->len / 2] ^= 1;
+    damage_scene_write(scene, file->name, file->bytes, file->len);
+    file->bytes[file->len / 2] ^= 1;
+    assert_failed(try_open(scene->fix, "new", &err), PAWL_ECORRUPT, &err,
+                  "its checksum is ");
+    assert_non_null(strstr(err.message, "; its xxh3 digest differs too"));
+}
+
+/* The damage that CRC-32 cannot see, anywhere in the tensor. */
+static void test_what_only_a_digest_sees(void **state)
+{
+    struct damage_scene *scene = make(state, LARGE);
+    struct damage_file *file = damage_scene_file(scene, "new/model.pt");
+    uint64_t seed = test_seed();
+    uint32_t right = pawl_crc32(0, file->bytes, file->len);
+    struct pawl_error err;
+    for (int i = 0; i < 20; i++) {
+        size_t at = 4096 + (size_t)test_draw(&seed, file->len - 8192);
+        add_polynomial(file->bytes + at);
+        assert_int_equal(pawl_crc32(0, file->bytes, file->len), right);
+        damage_scene_write(scene, file->name, file->bytes, file->len);
+        damage_scene_judge(scene, "a polynomial", "model.pt", DAMAGE_REFUSED);
+        int rc = try_open(scene->fix, "new", &err);
+        assert_failed(rc, PAWL_ECORRUPT, &err, "its xxh3 digest is ");
+        assert_non_null(strstr(err.message, "checksum is as it should be"));
+        rc = pawl_verify(engine_fixture_path(scene->fix, "new"), NULL, &err);
+        assert_failed(rc, PAWL_ECORRUPT, &err, "its xxh3 digest is ");
+        add_polynomial(file->bytes + at);
+    }
+    see_both(scene, file);
+    damage_scene_write(scene, file->name, file->bytes, file->len);
+    end(scene);
+}
+
+/* Which is what the documents say: it is loaded. */
+static void test_what_crc_does_not_see(void **state)
+{
+    struct damage_scene *scene = make(state, LARGE);
+    struct damage_file *file = damage_scene_file(scene, "new/model.pt");
+    add_polynomial(file->bytes + file->len / 2);
+    damage_scene_write(scene, file->name, file->bytes, file->len);
+    add_polynomial(file->bytes + file->len / 2);
+    assert_string_equal(must_open(scene->fix, NULL), "new");
+    assert_int_equal(must_load(scene->fix, "new/model.pt"), -1);
+    must_close(scene->fix, "new");
+    damage_scene_write(scene, file->name, file->bytes, file->len);
+    end(scene);
+}
+
 /* What `open` did not read `load` does. */
 static void test_verified_by_size(void **state)
 {
@@ -235,14 +303,29 @@ int main(void)
 {
 #define TORCH "{\"engine\": \"torch\"}"
 #define ASYNC "{\"engine\": \"async\", \"block_bytes\": 65536}"
+#define DIGEST(engine)                                                         \
+    "{\"engine\": \"" engine "\", \"digest\": \"xxh3\", "                      \
+    "\"block_bytes\": 65536}"
+#define NO_CACHE                                                               \
+    "{\"engine\": \"async\", \"digest\": \"xxh3\", "                           \
+    "\"block_bytes\": 65536, \"load_cache_bytes\": 0}"
 #define TEST(name, config)                                                     \
     cmocka_unit_test_prestate(name, (char *)(uintptr_t)(config))
     const struct CMUnitTest tests[] = {
-        TEST(test_every_byte, TORCH),       TEST(test_every_byte, ASYNC),
-        TEST(test_every_length, TORCH),     TEST(test_every_length, ASYNC),
-        TEST(test_a_large_file, TORCH),     TEST(test_a_large_file, ASYNC),
-        TEST(test_traded_files, TORCH),     TEST(test_traded_files, ASYNC),
+        TEST(test_every_byte, TORCH),
+        TEST(test_every_byte, ASYNC),
+        TEST(test_every_length, TORCH),
+        TEST(test_every_length, ASYNC),
+        TEST(test_a_large_file, TORCH),
+        TEST(test_a_large_file, ASYNC),
+        TEST(test_traded_files, TORCH),
+        TEST(test_traded_files, ASYNC),
         TEST(test_verified_by_size, TORCH),
+        TEST(test_what_crc_does_not_see, TORCH),
+        TEST(test_what_only_a_digest_sees, DIGEST("torch")),
+        TEST(test_what_only_a_digest_sees, DIGEST("direct")),
+        TEST(test_what_only_a_digest_sees, DIGEST("async")),
+        TEST(test_what_only_a_digest_sees, NO_CACHE),
     };
     return cmocka_run_group_tests_name("corruption", tests, NULL, NULL);
 }

@@ -52,6 +52,16 @@ static struct pawl_object_handle get(struct file_fixture *fix, unsigned mode,
     return object;
 }
 
+/* By one thread, at once. */
+static struct pawl_digest digest_of(const unsigned char *bytes, size_t len)
+{
+    struct pawl_hasher *hasher = pawl_hasher_new();
+    pawl_hasher_add(hasher, bytes, len);
+    struct pawl_digest digest = pawl_hasher_digest(hasher);
+    pawl_hasher_free(hasher);
+    return digest;
+}
+
 static void check_ranges(const struct pawl_file_image *image,
                          const unsigned char *bytes, size_t len, uint64_t *seed)
 {
@@ -77,18 +87,26 @@ static void check_file(struct file_fixture *fix, size_t len, size_t block,
     struct pawl_file_image *copy = NULL;
     unsigned char *bytes = pattern(len);
     uint64_t size = 0;
-    uint32_t crc = 1;
+    struct pawl_sums sums = {.crc32 = 1};
+    struct pawl_digest digest = digest_of(bytes, len);
     put(fix, bytes, len);
     struct pawl_object_handle object = get(fix, PAWL_STORE_READ | mode, &size);
     assert_int_equal(size, len);
     assert_int_equal(
-        pawl_file_image_read(&image, &object, size, &options, NULL), 0);
-    assert_int_equal(pawl_file_image_scan(&crc, &object, size, &options, NULL),
-                     0);
+        pawl_file_image_read(&image, &object, size, &options, true, NULL), 0);
+    assert_int_equal(
+        pawl_file_image_scan(&sums, &object, size, &options, true, NULL), 0);
+    struct pawl_digest found = pawl_file_image_digest(image);
+    assert_true(pawl_digest_equal(&found, &digest));
+    assert_true(pawl_digest_equal(&sums.digest, &digest));
+    assert_int_equal(sums.crc32, pawl_crc32(0, bytes, len));
+    assert_int_equal(
+        pawl_file_image_scan(&sums, &object, size, &options, false, NULL), 0);
+    assert_false(sums.digest.is_known);
     pawl_object_close(&object, false, NULL);
 
     assert_int_equal(pawl_file_image_size(image), len);
-    assert_int_equal(crc, pawl_crc32(0, bytes, len));
+    assert_int_equal(sums.crc32, pawl_crc32(0, bytes, len));
     assert_int_equal(pawl_file_image_copy(&copy, image, &options, NULL), 0);
     if (len > 0) {
         unsigned char *data = pawl_file_image_data(image);
@@ -130,7 +148,7 @@ static void test_copy_finds_changes(void **state)
     put(fix, bytes, LARGEST);
     struct pawl_object_handle object = get(fix, PAWL_STORE_READ, &size);
     assert_int_equal(
-        pawl_file_image_read(&image, &object, size, &options, NULL), 0);
+        pawl_file_image_read(&image, &object, size, &options, false, NULL), 0);
     pawl_object_close(&object, false, NULL);
     unsigned char *data = pawl_file_image_data(image);
     static const size_t places[] = {0, GRAIN, LARGEST - 1};
@@ -155,19 +173,21 @@ static void test_read_fails(void **state)
     struct pawl_error err;
     unsigned char *bytes = pattern(8 * GRAIN);
     uint64_t size = 0;
-    uint32_t crc = 0;
+    struct pawl_sums sums;
     put(fix, bytes, 8 * GRAIN);
     struct pawl_object_handle object = get(fix, PAWL_STORE_READ, &size);
     for (size_t nth = 1; nth <= 8; nth++) {
         struct fault_plan plan = {
             .call = FAULT_PREAD, .nth = nth, .sys_errno = EIO};
         fault_io_arm(fix->fault, &plan);
-        int rc = pawl_file_image_read(&image, &object, size, &options, &err);
+        bool digest = nth % 2 == 0;
+        int rc =
+            pawl_file_image_read(&image, &object, size, &options, digest, &err);
         assert_int_equal(rc, PAWL_EIO);
         assert_int_equal(err.sys_errno, EIO);
         assert_non_null(strstr(err.message, "cannot read"));
         fault_io_arm(fix->fault, &plan);
-        rc = pawl_file_image_scan(&crc, &object, size, &options, NULL);
+        rc = pawl_file_image_scan(&sums, &object, size, &options, digest, NULL);
         assert_int_equal(rc, PAWL_EIO);
     }
     fault_io_arm(fix->fault, NULL);
@@ -191,13 +211,13 @@ static void test_short_reads(void **state)
                                                   .short_count = 777,
                                                   .from_then_on = true});
     assert_int_equal(
-        pawl_file_image_read(&image, &object, size, &options, NULL), 0);
+        pawl_file_image_read(&image, &object, size, &options, false, NULL), 0);
     assert_memory_equal(pawl_file_image_data(image), bytes, 3 * GRAIN);
     pawl_file_image_unref(image);
     image = NULL;
     fault_io_arm(fix->fault, NULL);
-    assert_true(
-        pawl_file_image_read(&image, &object, size + 1, &options, &err) < 0);
+    assert_true(pawl_file_image_read(&image, &object, size + 1, &options, true,
+                                     &err) < 0);
     assert_null(image);
     pawl_object_close(&object, false, NULL);
     free(bytes);
@@ -214,9 +234,10 @@ static void test_too_large(void **state)
     put(fix, (const unsigned char *)"x", 1);
     struct pawl_object_handle object = get(fix, PAWL_STORE_READ, &size);
     int rc = pawl_file_image_read(&image, &object, UINT64_C(1) << 60, &options,
-                                  &err);
+                                  false, &err);
     assert_int_equal(rc, PAWL_ENOMEM);
-    rc = pawl_file_image_read(&image, &object, UINT64_MAX, &options, &err);
+    rc =
+        pawl_file_image_read(&image, &object, UINT64_MAX, &options, true, &err);
     assert_int_equal(rc, PAWL_ENOMEM);
     pawl_object_close(&object, false, NULL);
     pawl_file_image_unref(NULL);

@@ -30,8 +30,8 @@ static struct pawl_file_image *read_image(struct file_fixture *fix, char fill)
     assert_int_equal(pawl_store_open(&fix->store, "f", PAWL_STORE_READ, 0,
                                      &object, NULL, NULL),
                      0);
-    assert_int_equal(pawl_file_image_read(&image, &object, LEN, &options, NULL),
-                     0);
+    assert_int_equal(
+        pawl_file_image_read(&image, &object, LEN, &options, false, NULL), 0);
     pawl_object_close(&object, false, NULL);
     return image;
 }

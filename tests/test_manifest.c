@@ -54,8 +54,9 @@ static void expect_refused(const char *body, int code, const char *why)
 static void add(struct pawl_manifest *manifest, const char *path,
                 uint64_t size_bytes, uint32_t crc32)
 {
-    struct pawl_manifest_file file = {(char *)(uintptr_t)path, size_bytes,
-                                      crc32, 0};
+    struct pawl_manifest_file file = {.path = (char *)(uintptr_t)path,
+                                      .size_bytes = size_bytes,
+                                      .crc32 = crc32};
     struct pawl_error err;
     if (pawl_manifest_add(manifest, &file, &err) < 0) {
         fail_msg("%s", err.message);
@@ -73,6 +74,9 @@ static struct pawl_manifest sample(void)
     add(&manifest, "model.pt", 1843, 0x0a1b2c3d);
     add(&manifest, "sub/o\xc3\xa9\n\"x\\.pt", 0, 0);
     add(&manifest, "big.pt", INT64_MAX, 0xffffffff);
+    manifest.files[0].digest =
+        (struct pawl_digest){true, 0x1122334455667788, 0x8877665544332211};
+    manifest.files[2].digest = (struct pawl_digest){.is_known = true};
     return manifest;
 }
 
@@ -103,6 +107,8 @@ static void test_round_trip(void **state)
         assert_int_equal(back.files[i].size_bytes,
                          manifest.files[i].size_bytes);
         assert_int_equal(back.files[i].crc32, manifest.files[i].crc32);
+        assert_true(pawl_digest_equal(&back.files[i].digest,
+                                      &manifest.files[i].digest));
     }
     pawl_manifest_fini(&back);
     pawl_manifest_fini(&manifest);
@@ -119,7 +125,8 @@ static void test_text_is_as_documented(void **state)
         "    {\"path\": \"model.pt\", \"size\": 1843, \"crc32\": \"0a1b2c3d\", "
         "\"rank\": 0},\n"
         "    {\"path\": \"optim/rank0.pt\", \"size\": 977, \"crc32\": "
-        "\"99c0ffee\", \"rank\": 0}\n"
+        "\"99c0ffee\", \"xxh3\": \"99aa06d3014798d86001c324468d497f\", "
+        "\"rank\": 0}\n"
         "  ],\n";
     struct pawl_manifest manifest = {.tag = "step-10",
                                      .sequence = 12,
@@ -128,6 +135,8 @@ static void test_text_is_as_documented(void **state)
     (void)state;
     add(&manifest, "model.pt", 1843, 0x0a1b2c3d);
     add(&manifest, "optim/rank0.pt", 977, 0x99c0ffee);
+    assert_true(pawl_digest_parse(&manifest.files[1].digest,
+                                  "99aa06d3014798d86001c324468d497f"));
     struct pawl_buffer text = encode(&manifest);
     struct pawl_buffer expected = sign(body);
     assert_int_equal(text.len, expected.len);
@@ -191,6 +200,38 @@ static void test_every_cut_is_noticed(void **state)
     "{\"path\": \"" path "\", \"size\": 1, \"crc32\": \"00000000\", "          \
     "\"rank\": 0}"
 
+static void test_hostile_numbers(void **state)
+{
+    (void)state;
+    static const char *const sizes[] = {"9223372036854775808",
+                                        "18446744073709551617",
+                                        "1e3",
+                                        "1.0",
+                                        "1e999",
+                                        "\"1\"",
+                                        "null",
+                                        "true"};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        char body[512];
+        snprintf(body, sizeof(body),
+                 FILES("{\"path\": \"a\", \"size\": %s, \"crc32\": "
+                       "\"00000000\", \"rank\": 0}"),
+                 sizes[i]);
+        expect_refused(body, PAWL_EFORMAT, "not a manifest");
+    }
+    static const char *const digests[] = {
+        "1", "null", "\"\"", "\"99aa06d3014798d86001c324468d497\"",
+        "\"99AA06d3014798d86001c324468d497f\""};
+    for (size_t i = 0; i < sizeof(digests) / sizeof(*digests); i++) {
+        char body[512];
+        snprintf(body, sizeof(body),
+                 FILES("{\"path\": \"a\", \"size\": 1, \"crc32\": "
+                       "\"00000000\", \"xxh3\": %s, \"rank\": 0}"),
+                 digests[i]);
+        expect_refused(body, PAWL_EFORMAT, "incomplete");
+    }
+}
+
 static void test_hostile_texts(void **state)
 {
     (void)state;
@@ -218,22 +259,6 @@ static void test_hostile_texts(void **state)
     expect_refused(FILES("{\"path\": \"a\", \"path\": \"b\", \"size\": 1, "
                          "\"crc32\": \"00000000\", \"rank\": 0}"),
                    PAWL_EFORMAT, "duplicate");
-    static const char *const sizes[] = {"9223372036854775808",
-                                        "18446744073709551617",
-                                        "1e3",
-                                        "1.0",
-                                        "1e999",
-                                        "\"1\"",
-                                        "null",
-                                        "true"};
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-        char body[512];
-        snprintf(body, sizeof(body),
-                 FILES("{\"path\": \"a\", \"size\": %s, \"crc32\": "
-                       "\"00000000\", \"rank\": 0}"),
-                 sizes[i]);
-        expect_refused(body, PAWL_EFORMAT, "not a manifest");
-    }
     expect_refused(FILES("{\"path\": \"a\", \"size\": 1, \"crc32\": "
                          "\"00000000\", \"rank\": 4294967296}"),
                    PAWL_EFORMAT, "incomplete");
@@ -265,7 +290,7 @@ static void test_bad_paths_are_not_added(void **state)
                          "a//b", "pawl.json", "a/./b", "x\xff.pt"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        struct pawl_manifest_file file = {(char *)(uintptr_t)bad[i], 1, 1, 0};
+        struct pawl_manifest_file file = {.path = (char *)(uintptr_t)bad[i]};
         assert_int_equal(pawl_manifest_add(&manifest, &file, NULL),
                          PAWL_EINVAL);
     }
@@ -306,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_every_bit_is_guarded),
         cmocka_unit_test(test_every_cut_is_noticed),
         cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_hostile_numbers),
         cmocka_unit_test(test_bad_paths_are_not_added),
         cmocka_unit_test(test_random_damage),
     };

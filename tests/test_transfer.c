@@ -81,8 +81,8 @@ static struct pawl_transfer *start(struct fixture *f, struct pawl_plan *plan,
 {
     struct pawl_transfer *transfer = NULL;
     struct pawl_object_handle object;
-    struct pawl_transfer_options options = {f->staging, f->writers, rate,
-                                            10000};
+    struct pawl_transfer_options options = {f->staging, f->writers, rate, 10000,
+                                            true};
     assert_int_equal(pawl_store_open(&f->store, "file", PAWL_STORE_CREATE, 0,
                                      &object, NULL, NULL),
                      0);
@@ -125,6 +125,11 @@ static void check_file(struct fixture *f, const void *expected, size_t len,
     assert_memory_equal(bytes, expected, len);
     assert_int_equal(result->size_bytes, len);
     assert_int_equal(result->crc32, pawl_crc32(0, expected, len));
+    struct pawl_hasher *hasher = pawl_hasher_new();
+    pawl_hasher_add(hasher, expected, len);
+    struct pawl_digest digest = pawl_hasher_digest(hasher);
+    assert_true(pawl_digest_equal(&result->digest, &digest));
+    pawl_hasher_free(hasher);
     pawl_object_close(&object, false, NULL);
     free(bytes);
 }
@@ -210,7 +215,8 @@ static void check_failure(bool threads, int writes_left)
     begin(&f, 4096, 3);
     struct failing_object object = {writes_left, true};
     struct pawl_object_handle handle = {&failing_ops, &object};
-    struct pawl_transfer_options options = {f.staging, f.writers, NULL, 10000};
+    struct pawl_transfer_options options = {f.staging, f.writers, NULL, 10000,
+                                            true};
     struct pawl_transfer *transfer = NULL;
     struct pawl_written result;
     struct pawl_error err;
@@ -244,7 +250,8 @@ static void test_no_block_comes_back(void **state)
     struct pawl_object_handle object;
     pawl_store_open(&f.store, "file", PAWL_STORE_CREATE, 0, &object, NULL,
                     NULL);
-    struct pawl_transfer_options options = {f.staging, f.writers, NULL, 30};
+    struct pawl_transfer_options options = {f.staging, f.writers, NULL, 30,
+                                            false};
     struct pawl_transfer *transfer = NULL;
     struct pawl_written result;
     struct pawl_error err;

@@ -185,6 +185,17 @@ static int take_verify(void *field, const char *key, json_t *value,
     return 0;
 }
 
+static int take_digest(void *field, const char *key, json_t *value,
+                       struct pawl_error *err)
+{
+    int word = which(value, "none", "xxh3");
+    if (word < 0) {
+        return bad(err, key, "\"none\" or \"xxh3\"");
+    }
+    *(enum pawl_digest_kind *)field = (enum pawl_digest_kind)word;
+    return 0;
+}
+
 static int take_when_full(void *field, const char *key, json_t *value,
                           struct pawl_error *err)
 {
@@ -262,6 +273,7 @@ static const struct key {
     {"keep_every", take_count, FIELD(keep_every)},
     {"pinned", take_pinned, 0},
     {"verify", take_verify, FIELD(verify)},
+    {"digest", take_digest, FIELD(digest)},
     {"durable", take_bool, FIELD(durable)},
     {"recycle", take_bool, FIELD(recycle)},
     {"block_bytes", take_block, FIELD(block_bytes)},

@@ -19,6 +19,12 @@ enum pawl_verify {
     PAWL_VERIFY_SIZE  /* sizes and structure only */
 };
 
+/* What the manifest says of each file, beside its CRC-32. */
+enum pawl_digest_kind {
+    PAWL_DIGEST_NONE,
+    PAWL_DIGEST_XXH3 /* see base/digest.h */
+};
+
 /* What create does when `max_pending` commits are still being written. */
 enum pawl_when_full {
     PAWL_WHEN_FULL_WAIT,
@@ -45,6 +51,7 @@ struct pawl_config {
     const char **pinned; /* owned array */
     size_t pinned_count;
     enum pawl_verify verify;
+    enum pawl_digest_kind digest;
     bool durable;
     bool recycle; /* write new files over those that retention deletes */
     uint64_t block_bytes;

@@ -95,6 +95,7 @@ static int save_staged(struct torch_engine *engine, struct pawl_state *state,
         .base_name = slash == NULL ? below : slash + 1,
         .block_bytes = (size_t)engine->setup.config->block_bytes,
         .durable = engine->setup.config->durable,
+        .digest = engine->setup.config->digest == PAWL_DIGEST_XXH3,
         .lane = engine->setup.lane,
     };
     rc = pawl_state_write(state, &write, written, err);

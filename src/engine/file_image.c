@@ -28,6 +28,7 @@ struct pawl_file_image {
     uint8_t *data;
     size_t size_bytes;
     uint32_t *sums; /* of each grain */
+    struct pawl_digest digest;
 };
 
 struct work {
@@ -39,8 +40,11 @@ struct work {
     size_t block_bytes; /* whole grains */
     atomic_uint_fast64_t next_block;
     atomic_bool has_failed;
+    struct pawl_hasher *hasher; /* NULL: no digest; for whose turn it is */
     struct {
         pthread_mutex_t lock;
+        pthread_cond_t turn;
+        uint64_t hashed_bytes; /* whose turn: the block that begins there */
         int rc;
         struct pawl_error err; /* of the first failure */
     } locked;
@@ -135,6 +139,11 @@ uint64_t pawl_file_image_size(const struct pawl_file_image *image)
     return image->size_bytes;
 }
 
+struct pawl_digest pawl_file_image_digest(const struct pawl_file_image *image)
+{
+    return image->digest;
+}
+
 /* ---- checksums ---------------------------------------------------------- */
 
 /* Grains that lie in the range as a whole need not be looked at. */
@@ -198,8 +207,30 @@ static void note_failure(struct work *work, int rc,
         work->locked.rc = rc;
         work->locked.err = *err;
     }
+    pthread_cond_broadcast(&work->locked.turn);
     pthread_mutex_unlock(&work->locked.lock);
     atomic_store_explicit(&work->has_failed, true, memory_order_relaxed);
+}
+
+/* Adds a block to the digest when all before it are.  Blocks are taken in their
+ * order, so whoever has the earliest waits for nobody. */
+static void hash_in_turn(struct work *work, uint64_t at, const uint8_t *data,
+                         size_t len)
+{
+    pthread_mutex_lock(&work->locked.lock);
+    while (work->locked.hashed_bytes != at && work->locked.rc == 0) {
+        pthread_cond_wait(&work->locked.turn, &work->locked.lock);
+    }
+    bool is_useless = work->locked.rc != 0;
+    pthread_mutex_unlock(&work->locked.lock);
+    if (is_useless) {
+        return;
+    }
+    pawl_hasher_add(work->hasher, data, len);
+    pthread_mutex_lock(&work->locked.lock);
+    work->locked.hashed_bytes = at + len;
+    pthread_cond_broadcast(&work->locked.turn);
+    pthread_mutex_unlock(&work->locked.lock);
 }
 
 /* Takes the next block: false when there is none, or no use. */
@@ -243,6 +274,8 @@ static void do_blocks(void *ctx)
                                       : copy_block(work, at, to, len, &err);
         if (rc < 0) {
             note_failure(work, rc, &err);
+        } else if (work->hasher != NULL) {
+            hash_in_turn(work, at, to, len);
         }
     }
     pawl_pages_unmap(own, work->block_bytes);
@@ -269,6 +302,7 @@ static int do_all(struct work *work, const struct pawl_image_options *options,
         .name = "pawl-read",
     };
     pthread_mutex_init(&work->locked.lock, NULL);
+    pthread_cond_init(&work->locked.turn, NULL);
     if (helpers > 0 && pawl_pool_new(&pool, &pool_options, NULL) == 0) {
         for (unsigned i = 0; i < helpers; i++) {
             pawl_pool_submit(pool, do_blocks, work);
@@ -276,6 +310,7 @@ static int do_all(struct work *work, const struct pawl_image_options *options,
     }
     do_blocks(work); /* alone, if no thread could be made */
     pawl_pool_free(pool);
+    pthread_cond_destroy(&work->locked.turn);
     pthread_mutex_destroy(&work->locked.lock);
     if (work->locked.rc < 0 && err != NULL) {
         *err = work->locked.err;
@@ -308,11 +343,19 @@ static int fill(struct pawl_file_image **out, struct work *work,
 
 int pawl_file_image_read(struct pawl_file_image **out,
                          struct pawl_object_handle *object, uint64_t size_bytes,
-                         const struct pawl_image_options *options,
+                         const struct pawl_image_options *options, bool digest,
                          struct pawl_error *err)
 {
     struct work work = {.object = object, .size_bytes = size_bytes};
-    return fill(out, &work, options, err);
+    if (digest && (work.hasher = pawl_hasher_new()) == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    int rc = fill(out, &work, options, err);
+    if (rc == 0) {
+        (*out)->digest = pawl_hasher_digest(work.hasher);
+    }
+    pawl_hasher_free(work.hasher);
+    return rc;
 }
 
 int pawl_file_image_copy(struct pawl_file_image **out,
@@ -324,23 +367,25 @@ int pawl_file_image_copy(struct pawl_file_image **out,
     return fill(out, &work, options, err);
 }
 
-int pawl_file_image_scan(uint32_t *crc, struct pawl_object_handle *object,
-                         uint64_t size_bytes,
-                         const struct pawl_image_options *options,
+int pawl_file_image_scan(struct pawl_sums *out,
+                         struct pawl_object_handle *object, uint64_t size_bytes,
+                         const struct pawl_image_options *options, bool digest,
                          struct pawl_error *err)
 {
     struct work work = {.object = object, .size_bytes = size_bytes};
     work.sums = new_sums(size_bytes);
-    if (work.sums == NULL) {
-        return pawl_fail_nomem(err);
-    }
-    int rc = do_all(&work, options, err);
+    work.hasher = digest ? pawl_hasher_new() : NULL;
+    int rc = work.sums == NULL || (digest && work.hasher == NULL)
+                 ? pawl_fail_nomem(err)
+                 : do_all(&work, options, err);
     if (rc == 0) {
         /* All grains are whole, so the bytes are not asked for. */
         struct pawl_file_image sums = {.size_bytes = (size_t)size_bytes,
                                        .sums = work.sums};
-        *crc = pawl_file_image_crc(&sums, 0, size_bytes);
+        out->crc32 = pawl_file_image_crc(&sums, 0, size_bytes);
+        out->digest = pawl_hasher_digest(work.hasher);
     }
+    pawl_hasher_free(work.hasher);
     free(work.sums);
     return rc;
 }

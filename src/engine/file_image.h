@@ -10,11 +10,14 @@
  *
  * Checksums are kept for every 64 KiB, as they were when the bytes came in: so
  * the checksum of any range costs next to nothing, and a copy that is made
- * later can be proven to be what was in the file.
+ * later can be proven to be what was in the file.  A digest is of bytes in
+ * their order, so for that the threads take turns, each with the block that it
+ * has just read.
  */
 #ifndef PAWL_ENGINE_FILE_IMAGE_H
 #define PAWL_ENGINE_FILE_IMAGE_H
 
+#include "base/digest.h"
 #include "store/store.h"
 
 struct pawl_file_image;
@@ -25,11 +28,12 @@ struct pawl_image_options {
     unsigned mode;      /* PAWL_STORE_DIRECT or 0: how files are opened */
 };
 
-/* Reads an object of `size_bytes`.  Blocks.  Release the image with
- * pawl_file_image_unref.  PAWL_ENOMEM, and what the store says. */
+/* Reads an object of `size_bytes`, and with `digest` takes that too.  Blocks.
+ * Release the image with pawl_file_image_unref.  PAWL_ENOMEM, and what the
+ * store says. */
 int pawl_file_image_read(struct pawl_file_image **out,
                          struct pawl_object_handle *object, uint64_t size_bytes,
-                         const struct pawl_image_options *options,
+                         const struct pawl_image_options *options, bool digest,
                          struct pawl_error *err);
 
 /* An image of its own with the bytes that were read into `image`, which others
@@ -46,10 +50,11 @@ int pawl_file_image_map(struct pawl_file_image **out,
                         struct pawl_object_handle *object, uint64_t size_bytes,
                         struct pawl_error *err);
 
-/* Reads all of an object and keeps nothing but the zip CRC-32 of its bytes. */
-int pawl_file_image_scan(uint32_t *crc, struct pawl_object_handle *object,
-                         uint64_t size_bytes,
-                         const struct pawl_image_options *options,
+/* Reads all of an object and keeps nothing but the zip CRC-32 of its bytes, and
+ * with `digest` that. */
+int pawl_file_image_scan(struct pawl_sums *out,
+                         struct pawl_object_handle *object, uint64_t size_bytes,
+                         const struct pawl_image_options *options, bool digest,
                          struct pawl_error *err);
 
 /* Thread-safe; NULL is fine. */
@@ -59,6 +64,8 @@ void pawl_file_image_unref(struct pawl_file_image *image);
 /* Aligned to 4096 bytes, writable; NULL of an empty file. */
 void *pawl_file_image_data(const struct pawl_file_image *image);
 uint64_t pawl_file_image_size(const struct pawl_file_image *image);
+/* As the bytes came in; not known unless it was asked for. */
+struct pawl_digest pawl_file_image_digest(const struct pawl_file_image *image);
 /* The zip CRC-32 of bytes [offset, offset + len_bytes), which must lie in the
  * file, as they were read. Nobody may have written to them since. */
 uint32_t pawl_file_image_crc(const struct pawl_file_image *image,

@@ -19,6 +19,7 @@ struct pawl_lane {
     struct pawl_rate rate;
     int64_t timeout_ms;
     unsigned direct; /* PAWL_STORE_DIRECT or 0 */
+    bool digest;
 };
 
 static int make_pools(struct pawl_lane *lane, const struct pawl_config *config,
@@ -61,6 +62,7 @@ int pawl_lane_new(struct pawl_lane **out, const struct pawl_config *config,
     pawl_rate_init(&lane->rate, config->max_bytes_per_second);
     lane->direct = config->direct_io ? PAWL_STORE_DIRECT : 0;
     lane->timeout_ms = (int64_t)config->write_timeout_ms;
+    lane->digest = config->digest == PAWL_DIGEST_XXH3;
     int rc = pawl_staging_new(&lane->staging, &staging, err);
     if (rc == 0) {
         rc = make_pools(lane, config, err);
@@ -106,6 +108,7 @@ int pawl_lane_start(struct pawl_transfer **out, struct pawl_lane *lane,
         .writers = lane->writers,
         .rate = &lane->rate,
         .timeout_ms = lane->timeout_ms,
+        .digest = lane->digest,
     };
     int rc = pawl_spare_create(store, name, lane->direct, pawl_plan_size(plan),
                                &object, err);

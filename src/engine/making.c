@@ -154,6 +154,7 @@ int pawl_making_add(struct pawl_making *making, const char *below,
         .size_bytes = written->size_bytes,
         .crc32 = written->crc32,
         .rank = pawl_agreement_rank(making->setup->agreement),
+        .digest = written->digest,
     };
     int rc = file.path == NULL
                  ? pawl_fail_nomem(err)

@@ -194,8 +194,14 @@ static void put_file(struct pawl_buffer *out,
 {
     put(out, "    {\"path\": ");
     put_string(out, file->path);
-    put(out, ", \"size\": %llu, \"crc32\": \"%08x\", \"rank\": %u}",
-        (unsigned long long)file->size_bytes, file->crc32, file->rank);
+    put(out, ", \"size\": %llu, \"crc32\": \"%08x\", ",
+        (unsigned long long)file->size_bytes, file->crc32);
+    if (file->digest.is_known) {
+        char digits[PAWL_DIGEST_TEXT_LEN + 1];
+        pawl_digest_text(digits, &file->digest);
+        put(out, "\"xxh3\": \"%s\", ", digits);
+    }
+    put(out, "\"rank\": %u}", file->rank);
 }
 
 int pawl_manifest_encode(const struct pawl_manifest *manifest,
@@ -266,16 +272,25 @@ static bool get_crc(const json_t *object, uint32_t *out)
     return true;
 }
 
+/* True also if there is none; false for what is none. */
+static bool get_digest(const json_t *object, struct pawl_digest *out)
+{
+    const json_t *value = json_object_get(object, "xxh3");
+    const char *text = json_string_value(value);
+    return value == NULL || (text != NULL && pawl_digest_parse(out, text));
+}
+
 static int parse_file(struct pawl_manifest *manifest, const json_t *entry,
                       struct pawl_strmap *seen, struct pawl_error *err)
 {
     uint64_t size = 0;
     uint64_t rank = 0;
     uint32_t crc = 0;
+    struct pawl_digest digest = {0};
     const char *path = get_text(entry, "path");
     if (path == NULL || !get_number(entry, "size", INT64_MAX, &size) ||
         !get_number(entry, "rank", UINT32_MAX, &rank) ||
-        !get_crc(entry, &crc)) {
+        !get_crc(entry, &crc) || !get_digest(entry, &digest)) {
         return wrong(err, "a file entry is incomplete");
     }
     struct pawl_error fault;
@@ -290,9 +305,10 @@ static int parse_file(struct pawl_manifest *manifest, const json_t *entry,
         free(copy);
         return pawl_fail_nomem(err);
     }
-    return append(manifest,
-                  (struct pawl_manifest_file){copy, size, crc, (uint32_t)rank},
-                  err);
+    return append(
+        manifest,
+        (struct pawl_manifest_file){copy, size, crc, (uint32_t)rank, digest},
+        err);
 }
 
 static int parse_files(struct pawl_manifest *manifest, const json_t *root,

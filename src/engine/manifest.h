@@ -27,7 +27,9 @@
  *   created_unix_ms  when the commit began
  *   world_size       how many ranks took part
  *   files            path below the tag's directory, bytes, the zip CRC-32 of
- *                    them all, and the rank that wrote it
+ *                    them all, and the rank that wrote it; if the config
+ *                    says `"digest": "xxh3"` also "xxh3", which is explained
+ *                    in base/digest.h
  *   manifest_crc32   the CRC-32 of every byte of this file before the line
  *                    that holds it; that line and "}" end the file
  *
@@ -39,6 +41,7 @@
 #define PAWL_ENGINE_MANIFEST_H
 
 #include "base/bytes.h"
+#include "base/digest.h"
 
 #include <pawl/engine.h>
 
@@ -53,6 +56,7 @@ struct pawl_manifest_file {
     uint64_t size_bytes;
     uint32_t crc32;
     uint32_t rank;
+    struct pawl_digest digest; /* not known, as a rule */
 };
 
 /* Init with {0}, but for the numbers that are known. */

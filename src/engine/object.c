@@ -70,32 +70,45 @@ void pawl_object_advance(const struct pawl_object_listener *listener,
     }
 }
 
-int pawl_object_crc(struct pawl_object_handle *object, uint64_t size_bytes,
-                    size_t block_bytes,
-                    const struct pawl_object_listener *listener, uint32_t *crc,
-                    struct pawl_error *err)
+/* Block by block through `block`, which has room for one. */
+static int add_all(struct pawl_object_handle *object, uint64_t size_bytes,
+                   void *block, size_t block_bytes,
+                   const struct pawl_object_listener *listener, uint32_t *crc,
+                   struct pawl_hasher *hasher, struct pawl_error *err)
 {
-    if (size_bytes < block_bytes) {
-        block_bytes = (size_t)size_bytes;
-    }
-    void *block = malloc(block_bytes + 1);
-    if (block == NULL) {
-        return pawl_fail_nomem(err);
-    }
-    uint32_t sum = 0;
     int rc = 0;
     for (uint64_t at = 0; rc == 0 && at < size_bytes; at += block_bytes) {
         uint64_t left = size_bytes - at;
         size_t len = left < block_bytes ? (size_t)left : block_bytes;
         rc = pawl_object_read(object, at, block, len, err);
         if (rc == 0) {
-            sum = pawl_crc32(sum, block, len);
+            *crc = pawl_crc32(*crc, block, len);
+            pawl_hasher_add(hasher, block, len);
             pawl_object_advance(listener, len);
         }
     }
-    free(block);
-    if (rc == 0) {
-        *crc = sum;
+    return rc;
+}
+
+int pawl_object_sums(struct pawl_object_handle *object, uint64_t size_bytes,
+                     size_t block_bytes,
+                     const struct pawl_object_listener *listener, bool digest,
+                     struct pawl_sums *out, struct pawl_error *err)
+{
+    if (size_bytes < block_bytes) {
+        block_bytes = (size_t)size_bytes;
     }
+    void *block = malloc(block_bytes + 1);
+    struct pawl_hasher *hasher = digest ? pawl_hasher_new() : NULL;
+    uint32_t crc = 0;
+    int rc = block == NULL || (digest && hasher == NULL)
+                 ? pawl_fail_nomem(err)
+                 : add_all(object, size_bytes, block, block_bytes, listener,
+                           &crc, hasher, err);
+    if (rc == 0) {
+        *out = (struct pawl_sums){crc, pawl_hasher_digest(hasher)};
+    }
+    pawl_hasher_free(hasher);
+    free(block);
     return rc;
 }

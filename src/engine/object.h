@@ -6,6 +6,7 @@
 #define PAWL_ENGINE_OBJECT_H
 
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "store/store.h"
 
 /* Appends all of object `name` to `out` if it has at most `max_bytes`.
@@ -35,11 +36,11 @@ void pawl_object_advance(const struct pawl_object_listener *listener,
                          uint64_t len_bytes);
 
 /* Reads `size_bytes` of an open object, `block_bytes` at a time, and puts
- * their zip CRC-32 to `*crc`.  Tells `listener`, unless that is NULL, of each
- * block that was read. */
-int pawl_object_crc(struct pawl_object_handle *object, uint64_t size_bytes,
-                    size_t block_bytes,
-                    const struct pawl_object_listener *listener, uint32_t *crc,
-                    struct pawl_error *err);
+ * their checksum to `*out`, and with `digest` that too.  Tells `listener`,
+ * unless that is NULL, of each block that was read. */
+int pawl_object_sums(struct pawl_object_handle *object, uint64_t size_bytes,
+                     size_t block_bytes,
+                     const struct pawl_object_listener *listener, bool digest,
+                     struct pawl_sums *out, struct pawl_error *err);
 
 #endif

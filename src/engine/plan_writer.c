@@ -11,6 +11,7 @@
 #include "engine/plan_writer.h"
 
 #include "base/crc32.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "engine/spare.h"
 
@@ -24,6 +25,7 @@ struct writer {
     size_t block_bytes;
     uint64_t at;
     uint32_t file_crc;
+    struct pawl_hasher *hasher; /* NULL: no digest is asked for */
 };
 
 static int flush_block(struct writer *to, struct pawl_error *err)
@@ -66,6 +68,7 @@ static int put_extent(struct writer *to, struct pawl_plan *plan,
     while (left > 0) {
         size_t len = left < to->block_bytes ? (size_t)left : to->block_bytes;
         crc = pawl_crc32(crc, data, len);
+        pawl_hasher_add(to->hasher, data, len);
         int rc = put_piece(to, data, len, err);
         if (rc < 0) {
             return rc;
@@ -107,31 +110,45 @@ static int put_extents(struct writer *to, struct pawl_plan *plan,
     return rc;
 }
 
-int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
-                    const char *name, size_t block_bytes, bool durable,
-                    uint32_t *file_crc, struct pawl_error *err)
+static int write_plan(struct writer *to, struct pawl_plan *plan,
+                      const struct pawl_write *how, struct pawl_error *err)
 {
+    int rc = pawl_spare_create(how->store, how->name, 0, pawl_plan_size(plan),
+                               &to->object, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = put_extents(to, plan, err);
+    if (rc < 0) {
+        pawl_object_close(&to->object, false, NULL);
+        return rc;
+    }
+    return pawl_object_close(&to->object, how->durable, err);
+}
+
+/* Takes the plan over. */
+static int write_in_order(struct pawl_plan *plan, const struct pawl_write *how,
+                          struct pawl_written *out, struct pawl_error *err)
+{
+    uint64_t start = pawl_now_ns();
     uint64_t size = pawl_plan_size(plan);
-    struct writer to = {.block_bytes = size == 0 || size > block_bytes
-                                           ? block_bytes
+    struct writer to = {.block_bytes = size == 0 || size > how->block_bytes
+                                           ? how->block_bytes
                                            : (size_t)size};
     to.block = malloc(to.block_bytes);
-    if (to.block == NULL) {
-        return pawl_fail_nomem(err);
-    }
-    int rc = pawl_spare_create(store, name, 0, size, &to.object, err);
-    if (rc == 0) {
-        rc = put_extents(&to, plan, err);
-    }
-    if (rc == 0) {
-        rc = pawl_object_close(&to.object, durable, err);
-    } else {
-        pawl_object_close(&to.object, false, NULL);
-    }
+    to.hasher = how->digest ? pawl_hasher_new() : NULL;
+    int rc = to.block == NULL || (how->digest && to.hasher == NULL)
+                 ? pawl_fail_nomem(err)
+                 : write_plan(&to, plan, how, err);
+    *out = (struct pawl_written){
+        .size_bytes = size,
+        .crc32 = to.file_crc,
+        .digest = pawl_hasher_digest(to.hasher),
+        .times = {.write_ns = pawl_now_ns() - start},
+    };
+    pawl_hasher_free(to.hasher);
     free(to.block);
-    if (rc == 0) {
-        *file_crc = to.file_crc;
-    }
+    pawl_plan_free(plan);
     return rc;
 }
 
@@ -146,18 +163,6 @@ static int write_by_lane(struct pawl_plan *plan, const struct pawl_write *how,
         rc = pawl_transfer_run(transfer, how->durable, out, err);
     }
     pawl_transfer_free(transfer);
-    return rc;
-}
-
-static int write_in_order(struct pawl_plan *plan, const struct pawl_write *how,
-                          struct pawl_written *out, struct pawl_error *err)
-{
-    uint64_t start = pawl_now_ns();
-    *out = (struct pawl_written){.size_bytes = pawl_plan_size(plan)};
-    int rc = pawl_plan_write(plan, how->store, how->name, how->block_bytes,
-                             how->durable, &out->crc32, err);
-    out->times.write_ns = pawl_now_ns() - start;
-    pawl_plan_free(plan);
     return rc;
 }
 

@@ -12,14 +12,6 @@
 
 #include <pawl/plugin.h>
 
-/* Writes `plan` as object `name`, in place of an older one, in blocks of
- * `block_bytes`.  Tells the plan the checksums of its records, and returns
- * that of the whole file.  `durable`: it survives a power cut when this
- * returns 0.  On failure an incomplete object may be left.  Blocks. */
-int pawl_plan_write(struct pawl_plan *plan, struct pawl_store *store,
-                    const char *name, size_t block_bytes, bool durable,
-                    uint32_t *file_crc, struct pawl_error *err);
-
 /* Lays `state` out in `format`; reads what it still lacks.  PAWL_ENOTSUP for
  * a format that is only read; and what the format says. */
 int pawl_state_plan(struct pawl_plan **out, struct pawl_state *state,
@@ -27,7 +19,9 @@ int pawl_state_plan(struct pawl_plan **out, struct pawl_state *state,
                     struct pawl_error *err);
 
 /* Lays `state` out in `format` under the file name `base_name` and writes it
- * as object `name`; reads what the state still lacks. */
+ * as object `name`, in place of an older one, in blocks of `block_bytes`; reads
+ * what the state still lacks.  `durable`: it survives a power cut when this
+ * returns 0.  On failure an incomplete object may be left.  Blocks. */
 struct pawl_write {
     const struct pawl_format_ops *format;
     struct pawl_store *store;
@@ -35,6 +29,7 @@ struct pawl_write {
     const char *base_name;
     size_t block_bytes;
     bool durable;
+    bool digest;            /* of the file, too; a lane knows by itself */
     struct pawl_lane *lane; /* the threads and blocks to use, or NULL */
 };
 int pawl_state_write(struct pawl_state *state, const struct pawl_write *how,

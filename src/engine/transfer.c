@@ -43,6 +43,7 @@ struct pawl_transfer {
     /* The draining thread's. */
     uint32_t record_crc;
     uint32_t file_crc;
+    struct pawl_hasher *hasher; /* NULL: no digest is asked for */
     uint64_t started_ns;
 
     struct {
@@ -95,7 +96,10 @@ int pawl_transfer_new(struct pawl_transfer **out, struct pawl_plan *plan,
     uint64_t block_count = (size + block_bytes - 1) / block_bytes;
     struct block *blocks =
         calloc(block_count > 0 ? block_count : 1, sizeof(*blocks));
-    if (transfer == NULL || blocks == NULL) {
+    struct pawl_hasher *hasher = options->digest ? pawl_hasher_new() : NULL;
+    if (transfer == NULL || blocks == NULL ||
+        (hasher == NULL && options->digest)) {
+        pawl_hasher_free(hasher);
         free(transfer);
         free(blocks);
         pawl_plan_free(plan);
@@ -108,6 +112,7 @@ int pawl_transfer_new(struct pawl_transfer **out, struct pawl_plan *plan,
     transfer->extents = pawl_plan_extents(plan, &transfer->extent_count);
     transfer->blocks = blocks;
     transfer->block_count = block_count;
+    transfer->hasher = hasher;
     pthread_mutex_init(&transfer->claim.lock, NULL);
     pthread_mutex_init(&transfer->locked.lock, NULL);
     pthread_cond_init(&transfer->locked.changed, NULL);
@@ -132,6 +137,7 @@ void pawl_transfer_free(struct pawl_transfer *transfer)
     pthread_cond_destroy(&transfer->locked.changed);
     pthread_mutex_destroy(&transfer->locked.lock);
     pthread_mutex_destroy(&transfer->claim.lock);
+    pawl_hasher_free(transfer->hasher);
     free(transfer->blocks);
     free(transfer);
 }
@@ -280,6 +286,7 @@ static void seal(struct block *block, bool copied)
         add_to_record_crc(block->transfer, &piece, crc);
         add_to_file_crc(block->transfer, &piece, &crc);
     }
+    pawl_hasher_add(block->transfer->hasher, block->memory, block->len);
 }
 
 /* ---- copying ----------------------------------------------------------- */
@@ -448,6 +455,7 @@ static int finish(struct pawl_transfer *transfer, bool durable,
     *result = (struct pawl_written){
         .size_bytes = pawl_plan_size(transfer->plan),
         .crc32 = transfer->file_crc,
+        .digest = pawl_hasher_digest(transfer->hasher),
         .times = {.copy_ns = transfer->locked.copy_ns,
                   .wait_ns = transfer->claim.wait_ns,
                   .write_ns = pawl_now_ns() - transfer->started_ns},

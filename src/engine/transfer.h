@@ -22,6 +22,7 @@
 #ifndef PAWL_ENGINE_TRANSFER_H
 #define PAWL_ENGINE_TRANSFER_H
 
+#include "base/digest.h"
 #include "base/pool.h"
 #include "base/rate.h"
 #include "base/staging.h"
@@ -39,12 +40,14 @@ struct pawl_transfer_options {
     struct pawl_pool *writers;
     struct pawl_rate *rate; /* of writes; NULL: as fast as they go */
     int64_t timeout_ms;     /* for each wait for a block; -1: without end */
+    bool digest;            /* of the file, too */
 };
 
 /* What is known of a file that was written. */
 struct pawl_written {
     uint64_t size_bytes;
     uint32_t crc32; /* of the whole file */
+    struct pawl_digest digest;
     struct pawl_file_times times;
 };
 

@@ -24,15 +24,46 @@ static int check_size(const struct pawl_state_file *file,
     return 0;
 }
 
-static int check_crc(const struct pawl_state_file *file,
-                     const struct pawl_manifest_file *expected, uint32_t crc,
-                     struct pawl_error *err)
+static int fail_crc(const struct pawl_state_file *file,
+                    const struct pawl_manifest_file *expected,
+                    const struct pawl_sums *sums, struct pawl_error *err)
 {
-    if (crc != expected->crc32) {
-        return pawl_fail(err, PAWL_ECORRUPT, 0,
-                         "'%s' was changed: its checksum is %08x, its manifest "
-                         "says %08x",
-                         file->name, crc, expected->crc32);
+    const char *and_digest = "";
+    if (expected->digest.is_known) {
+        and_digest = pawl_digest_equal(&sums->digest, &expected->digest)
+                         ? "; its xxh3 digest is as it should be"
+                         : "; its xxh3 digest differs too";
+    }
+    return pawl_fail(err, PAWL_ECORRUPT, 0,
+                     "'%s' was changed: its checksum is %08x, its manifest "
+                     "says %08x%s",
+                     file->name, sums->crc32, expected->crc32, and_digest);
+}
+
+static int fail_digest(const struct pawl_state_file *file,
+                       const struct pawl_manifest_file *expected,
+                       const struct pawl_sums *sums, struct pawl_error *err)
+{
+    char is[PAWL_DIGEST_TEXT_LEN + 1];
+    char should_be[PAWL_DIGEST_TEXT_LEN + 1];
+    pawl_digest_text(is, &sums->digest);
+    pawl_digest_text(should_be, &expected->digest);
+    return pawl_fail(err, PAWL_ECORRUPT, 0,
+                     "'%s' was changed: its xxh3 digest is %s, its manifest "
+                     "says %s; its checksum is as it should be",
+                     file->name, is, should_be);
+}
+
+static int check_sums(const struct pawl_state_file *file,
+                      const struct pawl_manifest_file *expected,
+                      const struct pawl_sums *sums, struct pawl_error *err)
+{
+    if (sums->crc32 != expected->crc32) {
+        return fail_crc(file, expected, sums, err);
+    }
+    if (expected->digest.is_known &&
+        !pawl_digest_equal(&sums->digest, &expected->digest)) {
+        return fail_digest(file, expected, sums, err);
     }
     return 0;
 }
@@ -43,14 +74,14 @@ int pawl_verify_file(struct pawl_state_file *file,
                      const struct pawl_object_listener *listener,
                      struct pawl_error *err)
 {
-    uint32_t crc = 0;
+    struct pawl_sums sums;
     int rc = check_size(file, expected, err);
     if (rc < 0 || !read_all) {
         return rc;
     }
-    rc = pawl_object_crc(&file->object, file->source.size_bytes, block_bytes,
-                         listener, &crc, err);
-    return rc < 0 ? rc : check_crc(file, expected, crc, err);
+    rc = pawl_object_sums(&file->object, file->source.size_bytes, block_bytes,
+                          listener, expected->digest.is_known, &sums, err);
+    return rc < 0 ? rc : check_sums(file, expected, &sums, err);
 }
 
 int pawl_verify_image(struct pawl_file_image **out,
@@ -63,11 +94,16 @@ int pawl_verify_image(struct pawl_file_image **out,
     uint64_t size = file->source.size_bytes;
     int rc = expected == NULL ? 0 : check_size(file, expected, err);
     if (rc == 0) {
-        rc = pawl_file_image_read(&image, &file->object, size, options, err);
+        rc = pawl_file_image_read(&image, &file->object, size, options,
+                                  expected != NULL && expected->digest.is_known,
+                                  err);
     }
     if (rc == 0 && expected != NULL) {
-        rc =
-            check_crc(file, expected, pawl_file_image_crc(image, 0, size), err);
+        const struct pawl_sums sums = {
+            .crc32 = pawl_file_image_crc(image, 0, size),
+            .digest = pawl_file_image_digest(image),
+        };
+        rc = check_sums(file, expected, &sums, err);
     }
     if (rc < 0) {
         pawl_file_image_unref(image);
@@ -137,7 +173,7 @@ static int check_bytes(const struct pawl_verifier *verifier,
 {
     uint64_t size = file->source.size_bytes;
     struct pawl_file_image *image = NULL;
-    uint32_t crc = 0;
+    struct pawl_sums sums;
     if (verifier->images == NULL) {
         return pawl_verify_file(file, expected, true, verifier->block_bytes,
                                 NULL, err);
@@ -155,10 +191,10 @@ static int check_bytes(const struct pawl_verifier *verifier,
     }
     rc = check_size(file, expected, err);
     if (rc == 0) {
-        rc = pawl_file_image_scan(&crc, &file->object, size, verifier->images,
-                                  err);
+        rc = pawl_file_image_scan(&sums, &file->object, size, verifier->images,
+                                  expected->digest.is_known, err);
     }
-    return rc < 0 ? rc : check_crc(file, expected, crc, err);
+    return rc < 0 ? rc : check_sums(file, expected, &sums, err);
 }
 
 static enum pawl_store_mode mode_of(const struct pawl_verifier *verifier)
