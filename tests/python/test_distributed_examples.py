@@ -15,7 +15,7 @@ import torch
 from job import finish, kill_all
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-RANKS = 1
+RANKS = 2
 STEPS, EVERY = 60, 10
 
 

@@ -16,7 +16,7 @@ from job import finish, kill_all
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAT = Path(os.environ.get("PAWL_BUILD", ROOT / "build")) / "examples" / "mpi_heat"
-RANKS = 1
+RANKS = 4
 ROWS, COLUMNS = 61, 50  # the rows do not divide evenly
 STEPS, EVERY = 8000, 200
 
@@ -108,23 +108,29 @@ def test_killed_and_resumed(undisturbed, tmp_path, seed):
 
 def remove(path):
     path.unlink()
+    return "is missing, though its manifest names it"
 
 
 def damage(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+    return "was changed: its checksum is "
 
 
 @pytest.mark.parametrize("harm", [remove, damage])
 @pytest.mark.parametrize("rank", [0, RANKS - 1])
 def test_all_fall_back(undisturbed, tmp_path, harm, rank):
-    """A file of one rank is gone or wrong: all go on from the tag before."""
+    """A file of one rank is gone or wrong: all go on from the tag before, and
+    each says whose file it was and why."""
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     whole = field(folder, STEPS)
-    harm(folder / f"step-{STEPS}" / f"rank-{rank}.pt")
+    path = folder / f"step-{STEPS}" / f"rank-{rank}.pt"
+    reason = harm(path)
     out, err = finish(start(folder))
     assert out == f"resumed from step-{STEPS - EVERY}\nstep {STEPS}\n"
-    assert f"rank-{rank}.pt" in err
+    for each in range(RANKS):
+        skipping = f"rank {each}: skipping checkpoint 'step-{STEPS}': "
+        assert f"{skipping}rank {rank}: '{path}' {reason}" in err
     assert torch.equal(field(folder, STEPS), whole)
