@@ -73,6 +73,7 @@ class Engine:
         self._is_alone = comm is None or comm.size == 1
         self._in_checkpoint = False
         self._failed: Optional[Exception] = None
+        self._given_up: Optional[Exception] = None
 
     # ---- what DeepSpeed calls ----------------------------------------------
 
@@ -80,7 +81,7 @@ class Engine:
         """Begins a checkpoint, if this is one: save_16bit_model calls it too,
         with the name of one, for a file elsewhere."""
         if self._in_checkpoint:
-            self._failed = None
+            self._failed = self._given_up = None
             self.engine.create(info.save_dir, info.tag, latest=info.save_latest)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
@@ -170,13 +171,19 @@ class Engine:
 
     def _finish(self) -> None:
         making = self.engine.status().creating
+        failed, self._failed = self._failed, None
+        if self._given_up is not None:
+            self._forget()
+            raise self._given_up
         try:
             if making:
                 self.engine.commit(making)
         except Exception as exc:
-            raise exc from self._failed
-        finally:
-            self._failed = None
+            raise exc from failed
+
+    def give_up(self, cause: Exception) -> None:
+        """Lets the commit fail, on all ranks."""
+        self._given_up = cause
 
     def open(self, load_dir: str, tag: Optional[str]) -> Optional[str]:
         """The tag to load, open; None where no checkpoint was ever made.
@@ -197,15 +204,16 @@ class Engine:
 def _reasons() -> Iterator[list[str]]:
     """What is logged of checkpoints meanwhile."""
     lines: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lines.append(  # type: ignore[method-assign]
-        record.getMessage()
-    )
-    _log.addHandler(handler)
+
+    def note(record: logging.LogRecord) -> bool:
+        lines.append(record.getMessage())
+        return True
+
+    _log.addFilter(note)
     try:
         yield lines
     finally:
-        _log.removeHandler(handler)
+        _log.removeFilter(note)
 
 
 def _has_checkpoints(load_dir: str) -> bool:
@@ -275,14 +283,31 @@ def _around_load(load: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _around_script(copy: Callable[..., Any]) -> Callable[..., Any]:
+    """_copy_recovery_script, whose failure the other ranks would wait for."""
+
+    @functools.wraps(copy)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        ours = self.checkpoint_engine
+        try:
+            copy(self, *args, **kwargs)
+        except OSError as exc:
+            if not isinstance(ours, Engine):
+                raise
+            ours.give_up(exc)
+
+    return call
+
+
 def _hook() -> None:
-    """Puts the three around DeepSpeed's own; once."""
+    """Puts these around DeepSpeed's own; once."""
     cls: Any = _runtime.DeepSpeedEngine
     if not hasattr(_runtime.create_checkpoint_engine, "__wrapped__"):
         make = _around_create(_runtime.create_checkpoint_engine)
         _runtime.create_checkpoint_engine = make
         cls.save_checkpoint = _around_save(cls.save_checkpoint)
         cls.load_checkpoint = _around_load(cls.load_checkpoint)
+        cls._copy_recovery_script = _around_script(cls._copy_recovery_script)
 
 
 def install(config: Optional[Mapping[str, Any]] = None) -> None:

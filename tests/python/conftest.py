@@ -17,3 +17,13 @@ def pytest_report_header(config):
 def seed():
     """The seed of this run; set PAWL_TEST_SEED to have it again."""
     return SEED
+
+
+@pytest.fixture(scope="session")
+def jobs():
+    """Runs trainings with DeepSpeed."""
+    from deepspeed_runs import Jobs
+
+    made = Jobs()
+    yield made
+    made.close()

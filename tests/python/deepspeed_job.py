@@ -12,6 +12,7 @@ import atexit
 import gc
 import json
 import os
+import resource
 import runpy
 import signal
 import sys
@@ -43,6 +44,7 @@ TRAIN = {
     "load": True,
     "load_more": {},
     "die": 0,  # SIGKILL after that step
+    "full": [],  # [rank, step, bytes]: that rank can write no larger files then
     "destroy": True,  # at the end
     "script": None,  # [path, arguments ...]: runs that instead
 }
@@ -50,7 +52,7 @@ TRAIN = {
 
 def plain():
     return torch.nn.Sequential(
-        torch.nn.Linear(32, 64), torch.nn.GELU(), torch.nn.Linear(64, 32)
+        torch.nn.Linear(32, 256), torch.nn.GELU(), torch.nn.Linear(256, 32)
     )
 
 
@@ -137,7 +139,7 @@ class Job:
         except Exception as exc:
             self.tell("load failed", type(exc).__name__, str(exc))
             raise
-        self.tell("loaded", where and os.path.relpath(where, self.job["folder"]))
+        self.tell("loaded", where and os.path.basename(os.path.dirname(where)))
         if client:
             names = [name for name in self.job["client_state"] if name in client]
             self.tell("client", {name: client[name] for name in names})
@@ -153,7 +155,11 @@ class Job:
             self.ds.step()
         self.tell("loss", step, loss.item())
 
-    def save(self, tag):
+    def save(self, step, tag):
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if self.job["full"][:2] == [self.rank, step]:
+            limits = (self.job["full"][2], limit[1])
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         try:
             self.ds.save_checkpoint(
                 self.job["folder"],
@@ -161,10 +167,19 @@ class Job:
                 client_state=self.job["client_state"],
                 **self.job["save_more"],
             )
+            self.tell("saved", tag, self.latest())
         except Exception as exc:
+            traceback.print_exc()
             self.tell("save failed", type(exc).__name__, str(exc))
-            raise
-        self.tell("saved", tag)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    def latest(self):
+        path = os.path.join(self.job["folder"], "latest")
+        if not os.path.exists(path):
+            return None
+        with open(path) as latest:
+            return latest.read()
 
     def run(self):
         self.start()
@@ -174,7 +189,7 @@ class Job:
             self.step(step)
             tag = self.job["save"].get(str(step + 1))
             if tag:
-                self.save(tag)
+                self.save(step + 1, tag)
             if self.job["die"] == step + 1:
                 os.kill(os.getpid(), signal.SIGKILL)
         if self.job["save_16bit"]:
