@@ -59,11 +59,11 @@ def installed(tmp_path_factory):
     return root
 
 
-def pkg_config(installed, *arguments):
+def pkg_config(installed, *arguments, package="pawl"):
     folder = next(installed.rglob("pawl.pc")).parent
     env = dict(os.environ, PKG_CONFIG_PATH=str(folder),
                PKG_CONFIG_SYSROOT_DIR=str(installed))
-    return run("pkg-config", *arguments, "pawl", env=env).split()
+    return run("pkg-config", *arguments, package, env=env).split()
 
 
 def library(installed, name):
@@ -92,6 +92,21 @@ def test_a_program_saves_and_loads(installed, tmp_path, compiler, kind):
     assert version == pkg_config(installed, "--modversion")[0]
     linked = "libpawl.so" in run("ldd", program, env=env)
     assert linked == (kind == "shared")
+
+
+def test_a_program_of_mpi(installed, tmp_path):
+    """As the example's first lines say."""
+    flags = pkg_config(installed, "--cflags", "--libs", package="pawl-mpi")
+    program = str(tmp_path / "mpi_heat")
+    run("mpicc", "-Wall", "-Werror", "-o", program,
+        str(ROOT / "examples" / "mpi_heat.c"), *flags)
+    env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1",
+               OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+               OMPI_MCA_rmaps_base_oversubscribe="1",
+               LD_LIBRARY_PATH=str(library(installed, "libpawl.so").parent))
+    job = ["mpirun", "-n", "2", program, str(tmp_path / "run"), "20", "10"]
+    assert run(*job, env=env) == "step 10\nstep 20\n"
+    assert run(*job, env=env) == "resumed from step-20\n"
 
 
 def public_functions():
