@@ -152,12 +152,13 @@ static int say(const struct pawl_agreement *agreement, const char *key,
 }
 
 static int hear(const struct pawl_agreement *agreement, const char *key,
-                struct pawl_buffer *told, struct pawl_error *err)
+                struct pawl_buffer *told, bool *heard, struct pawl_error *err)
 {
     struct pawl_buffer message = {0};
     int rc = lost(pawl_comm_broadcast(&message, &agreement->comm, key,
                                       twice(agreement->timeout_ms), err),
                   err);
+    *heard = rc == 0;
     if (rc == 0) {
         rc = take_report(&message, err);
     }
@@ -170,12 +171,15 @@ static int hear(const struct pawl_agreement *agreement, const char *key,
 }
 
 int pawl_agreement_tell(const struct pawl_agreement *agreement, const char *key,
-                        int status, struct pawl_buffer *told,
+                        int status, struct pawl_buffer *told, bool *heard,
                         struct pawl_error *err)
 {
+    bool unasked;
+    heard = heard == NULL ? &unasked : heard;
+    *heard = true;
     return pawl_agreement_leads(agreement)
                ? say(agreement, key, status, told, err)
-               : hear(agreement, key, told, err);
+               : hear(agreement, key, told, heard, err);
 }
 
 /* ---- a whole round ------------------------------------------------------- */
@@ -206,7 +210,7 @@ static int settle_as_first(const struct pawl_agreement *agreement,
     struct pawl_comm_parts texts = {0};
     if (status < 0) { /* decided: the others need not come before they know */
         pawl_error_prefix(err, "rank 0");
-        return pawl_agreement_tell(agreement, key, status, told, err);
+        return pawl_agreement_tell(agreement, key, status, told, NULL, err);
     }
     int rc = pawl_agreement_report(&texts, agreement, said, status, what,
                                    strlen(what), err);
@@ -214,7 +218,7 @@ static int settle_as_first(const struct pawl_agreement *agreement,
         rc = compare(&texts, what, err);
     }
     pawl_comm_parts_fini(&texts);
-    return pawl_agreement_tell(agreement, key, rc, told, err);
+    return pawl_agreement_tell(agreement, key, rc, told, NULL, err);
 }
 
 int pawl_agreement_settle(const struct pawl_agreement *agreement,
@@ -236,14 +240,14 @@ int pawl_agreement_settle(const struct pawl_agreement *agreement,
     if (status < 0) {
         own = *err;
     }
+    bool heard = false;
     int rc = pawl_agreement_report(&none, agreement, said, status, what,
                                    strlen(what), err);
     if (rc == 0) {
-        rc = pawl_agreement_tell(agreement, key, status, told, err);
+        rc = pawl_agreement_tell(agreement, key, status, told, &heard, err);
     }
     /* What failed here says more than that nobody answers. */
-    bool silent = rc == PAWL_ETIMEDOUT || rc == PAWL_ECANCELED;
-    return status < 0 && silent ? pawl_error_copy(err, &own) : rc;
+    return status < 0 && !heard ? pawl_error_copy(err, &own) : rc;
 }
 
 /* ---- the rounds ---------------------------------------------------------- */
@@ -281,7 +285,7 @@ void pawl_agreement_refuse_open(struct pawl_agreement *agreement, int status,
     if (pawl_agreement_leads(agreement)) {
         pawl_error_prefix(&copy, "rank 0");
         pawl_agreement_key(key, PAWL_AGREEMENT_OPEN, round, 0);
-        pawl_agreement_tell(agreement, key, status, NULL, &copy);
+        pawl_agreement_tell(agreement, key, status, NULL, NULL, &copy);
         return;
     }
     /* Where rank 0 looks first. */

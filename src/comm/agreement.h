@@ -62,9 +62,10 @@ int pawl_agreement_report(struct pawl_comm_parts *texts,
                           size_t len_bytes, struct pawl_error *err);
 
 /* The second half.  Rank 0 tells `status` and the text `told`; others get both,
- * whatever theirs was.  `told` may be NULL: no text. */
+ * whatever theirs was.  `told` may be NULL: no text.  `heard` (may be NULL):
+ * whether what is returned is the word of rank 0. */
 int pawl_agreement_tell(const struct pawl_agreement *agreement, const char *key,
-                        int status, struct pawl_buffer *told,
+                        int status, struct pawl_buffer *told, bool *heard,
                         struct pawl_error *err);
 
 /* A whole round: all give their status and what they are at, `what`, which must

@@ -227,11 +227,13 @@ static int collect(struct pawl_making *making, struct pawl_error *err)
 }
 
 /* The word of rank 0 on how it went. */
-static int tell(struct pawl_making *making, int rc, struct pawl_error *err)
+static int tell(struct pawl_making *making, int rc, bool *heard,
+                struct pawl_error *err)
 {
     char key[PAWL_AGREEMENT_KEY_MAX];
     pawl_agreement_key(key, PAWL_AGREEMENT_COMMIT, making->round, 0);
-    return pawl_agreement_tell(making->setup->agreement, key, rc, NULL, err);
+    return pawl_agreement_tell(making->setup->agreement, key, rc, NULL, heard,
+                               err);
 }
 
 static int publish_as_first(struct pawl_making *making,
@@ -249,7 +251,7 @@ static int publish_as_first(struct pawl_making *making,
         pawl_commit_abort(&making->commit);
     }
     /* That the others do not hear of it takes nothing back. */
-    if (tell(making, rc, rc < 0 ? err : &why) < 0 && rc == 0) {
+    if (tell(making, rc, NULL, rc < 0 ? err : &why) < 0 && rc == 0) {
         pawl_log_line(making->setup->log, PAWL_LOG_WARNING,
                       "'%s' is committed, but the other ranks may not know: %s",
                       making->commit.layout.tag, why.message);
@@ -287,8 +289,9 @@ static int publish_as_other(struct pawl_making *making, struct pawl_error *err)
     if (sent < 0) {
         return sent;
     }
-    rc = tell(making, rc, err);
-    if (rc == PAWL_ETIMEDOUT || rc == PAWL_ECANCELED) {
+    bool heard = false;
+    rc = tell(making, rc, &heard, err);
+    if (!heard) {
         pawl_error_prefix(err,
                           "whether checkpoint '%s' was committed is not known",
                           making->commit.layout.tag);
@@ -321,7 +324,7 @@ static void abort_as_first(struct pawl_making *making,
     }
     pawl_commit_abort(&making->commit);
     pawl_error_prefix(&told, "rank 0");
-    tell(making, told.code, &told);
+    tell(making, told.code, NULL, &told);
 }
 
 void pawl_making_abort(struct pawl_making *making, const struct pawl_error *why)

@@ -170,7 +170,7 @@ static int share_candidates(struct pawl_candidates *all,
     if (leads && rc < 0) {
         pawl_error_prefix(err, "rank 0");
     }
-    rc = pawl_agreement_tell(agreement, key, rc, &told, err);
+    rc = pawl_agreement_tell(agreement, key, rc, &told, NULL, err);
     for (size_t at = 0; rc == 0 && !leads && at < told.len;) {
         const char *tag = (const char *)told.data + at;
         size_t len = strnlen(tag, told.len - at);
