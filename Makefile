@@ -11,6 +11,9 @@
 ## make fuzz      any bytes as files, manifests, configs; 6 minutes and the
 ##                build: six targets of FUZZ_SECONDS=60 each
 ## make kill-ranks   one of four ranks killed, 500 times; 5 minutes
+## make kill-loop    a job killed while it saves, 1,000 times; 3 minutes
+## make disk-full    a disk that is full at some moment of a save, 200 times;
+##                   as root, or with user namespaces; 1 minute
 ## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
@@ -18,7 +21,8 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test bench fuzz model kill-ranks install clean
+.PHONY: help demo test bench fuzz model kill-ranks kill-loop disk-full
+.PHONY: install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -46,6 +50,14 @@ fuzz:
 kill-ranks:
 	@tools/setup test
 	@tools/test kill_ranks
+
+kill-loop:
+	@tools/setup test
+	@tools/test kill_loop
+
+disk-full:
+	@tools/setup test
+	@tools/test disk_full
 
 install:
 	@tools/setup build

@@ -26,7 +26,7 @@
 #include "scratch.h"
 #include "seed.h"
 
-#define ROUNDS 240
+#define ROUNDS 120
 
 /* Small, so that a file is many blocks and fills the staging. */
 #define LANE "\"block_bytes\": 4096, \"staging_bytes\": 65536"
@@ -245,12 +245,12 @@ int main(int argc, char **argv)
         {"many", TORCH "}", NULL, -1},
         {"many", TORCH ", \"keep_last\": 2}", NULL, -1},
         {"same", TORCH "}", NULL, -1},
-        {"many", TORCH ", \"keep_last\": 1}", NULL, -1},
+        {"many", TORCH ", \"keep_last\": 1, \"recycle\": true}", NULL, -1},
         {"file", TORCH "}", NULL, -1},
         {"same", TORCH ", \"keep_last\": 2}", NULL, -1},
-        {"many", DIRECT ", \"keep_last\": 2}", NULL, -1},
+        {"many", DIRECT ", \"keep_last\": 2, \"recycle\": true}", NULL, -1},
         {"same", DIRECT ", \"recycle\": true}", NULL, -1},
-        {"many", ASYNC ", \"keep_last\": 1}", NULL, -1},
+        {"many", ASYNC ", \"keep_last\": 1, \"recycle\": true}", NULL, -1},
         {"same", ASYNC "}", NULL, -1},
         {"ahead", ASYNC ", \"keep_last\": 2, \"recycle\": true}", NULL, -1},
         {"ahead", ASYNC ", \"snapshot\": \"lazy\"}", NULL, -1},
