@@ -14,6 +14,7 @@
 ## make kill-loop    a job killed while it saves, 1,000 times; 3 minutes
 ## make disk-full    a disk that is full at some moment of a save, 200 times;
 ##                   as root, or with user namespaces; 1 minute
+## make coverage  what the C tests run of src/, to docs/coverage.txt; 5 minutes
 ## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
@@ -22,7 +23,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
 .PHONY: help demo test bench fuzz model kill-ranks kill-loop disk-full
-.PHONY: install clean
+.PHONY: coverage install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -58,6 +59,10 @@ kill-loop:
 disk-full:
 	@tools/setup test
 	@tools/test disk_full
+
+coverage:
+	@tools/setup test
+	@tools/coverage
 
 install:
 	@tools/setup build
