@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "engine/listing.h"
 #include "engine/recovery.h"
 #include "fault_io.h"
 #include "owner_stage.h"
@@ -238,6 +239,47 @@ static void test_death_while_taking(void **state)
     assert_true(deepest >= 5); /* the record and four on the way to it */
 }
 
+/* A power cut: the names are there, and of each record nothing. */
+static void empty_all_records(struct owner_stage *stage)
+{
+    struct pawl_listing work = {0};
+    pawl_listing_dir(&work, stage->store, PAWL_WORK_DIR, NULL);
+    for (size_t i = 0; i < work.count; i++) {
+        char name[PAWL_WORK_NAME_MAX];
+        snprintf(name, sizeof(name), PAWL_WORK_DIR "/%s", work.items[i].path);
+        run_write(stage->fix, name, "", 0);
+    }
+    pawl_listing_fini(&work);
+}
+
+/* Each heir is ended by a power cut, which also empties what is there. */
+static void test_power_cuts_while_taking(void **state)
+{
+    struct owner_stage *stage = *state;
+    enum pawl_owner_state was;
+    struct pawl_error err;
+    bool died = true;
+    for (size_t nth = 1; died; nth++) {
+        assert_false(take_and_die(stage, 100000)); /* the dead one */
+        for (size_t i = 0; i < 3; i++) {
+            empty_all_records(stage);
+            died = take_and_die(stage, nth) && died;
+        }
+        empty_all_records(stage);
+        int rc = take(stage, MINE, &was, NULL, &err);
+        if (rc < 0) {
+            fail_msg("call %zu: %s", nth, err.message);
+        }
+        assert_int_equal(
+            pawl_recover_tag(stage->store, &stage->layout, false, NULL, &err),
+            0);
+        pawl_owner_drop(stage->store, &stage->layout, NULL);
+        struct pawl_recovery rest = {.store = stage->store, .token = MINE};
+        pawl_recover(&rest);
+        assert_int_equal(run_count(stage->fix, ".pawl"), 0);
+    }
+}
+
 /* ---- a late heir ----------------------------------------------------------
  */
 
@@ -289,10 +331,15 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, owner_stage_set_up,                  \
                                     owner_stage_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_take_and_drop),      TEST(test_the_dead),
-        TEST(test_a_child_is_another), TEST(test_other_hosts_are_never_dead),
-        TEST(test_rubbish_is_dead),    TEST(test_claims_of_the_dead_are_swept),
-        TEST(test_death_while_taking), TEST(test_a_late_heir_gets_nothing),
+        TEST(test_take_and_drop),
+        TEST(test_the_dead),
+        TEST(test_a_child_is_another),
+        TEST(test_other_hosts_are_never_dead),
+        TEST(test_rubbish_is_dead),
+        TEST(test_claims_of_the_dead_are_swept),
+        TEST(test_death_while_taking),
+        TEST(test_power_cuts_while_taking),
+        TEST(test_a_late_heir_gets_nothing),
     };
     return cmocka_run_group_tests_name("owner", tests, NULL, NULL);
 }

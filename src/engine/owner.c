@@ -133,6 +133,17 @@ static enum pawl_owner_state judge(const struct pawl_owner *owner,
                : PAWL_OWNER_OTHER;
 }
 
+/* The id of a record that has none: made of its name, so that those who succeed
+ * its writer each have a name of their own (FNV-1a). */
+static uint64_t id_of_name(const char *name)
+{
+    uint64_t id = 0xcbf29ce484222325u;
+    for (; *name != '\0'; name++) {
+        id = (id ^ (unsigned char)*name) * 0x100000001b3u;
+    }
+    return id;
+}
+
 /* Reads record `name`.  A record is renamed to its place whole, so one that
  * cannot be read as such was cut short by a power cut: its writer is dead. */
 static int look_at(enum pawl_owner_state *state, struct pawl_owner *out,
@@ -146,7 +157,12 @@ static int look_at(enum pawl_owner_state *state, struct pawl_owner *out,
     if (rc == PAWL_ENOENT) {
         rc = 0;
     } else if (rc == 0) {
-        *state = decode(out, &text) ? judge(out, token) : PAWL_OWNER_DEAD;
+        *state = PAWL_OWNER_DEAD;
+        if (decode(out, &text)) {
+            *state = judge(out, token);
+        } else {
+            out->id = id_of_name(name);
+        }
     }
     pawl_buffer_fini(&text);
     return rc;
