@@ -216,8 +216,8 @@ static void *wait_in_vain(void *ctx)
 {
     struct pawl_error err;
     uint32_t missing = 0;
-    *(int *)ctx = comm.rank == 0 ? gather("in vain", 10, 1500, &missing, &err)
-                                 : broadcast("in vain too", 10, 1500, &err);
+    *(int *)ctx = comm.rank == 0 ? gather("in vain", 10, 3000, &missing, &err)
+                                 : broadcast("in vain too", 10, 3000, &err);
     return NULL;
 }
 
@@ -233,7 +233,7 @@ static void test_waiting_holds_nobody_up(void **state)
         snprintf(key, sizeof(key), "meanwhile %d", i);
         must_meet(key, 1000);
     }
-    assert_in_range(now_ms() - start, 0, 1200);
+    assert_in_range(now_ms() - start, 0, 2500);
     pthread_join(thread, NULL);
     assert_int_equal(rc, PAWL_ETIMEDOUT);
 }
@@ -258,7 +258,7 @@ static void gather_without(uint32_t absent, const char *key)
     int rc = gather(key, 10000, 500, &missing, &err);
     if (comm.rank == 0) {
         assert_int_equal(rc, PAWL_ETIMEDOUT);
-        assert_in_range(now_ms() - start, 500, 1500);
+        assert_in_range(now_ms() - start, 500, 4000);
         assert_int_equal(missing, absent);
         check_missing(&err, absent);
     } else {
@@ -287,7 +287,7 @@ static void test_missing_rank_0(void **state)
     int rc = broadcast("without rank 0", 10000, 500, &err);
     if (comm.rank != 0) {
         assert_int_equal(rc, PAWL_ETIMEDOUT);
-        assert_in_range(now_ms() - start, 500, 1500);
+        assert_in_range(now_ms() - start, 500, 4000);
         check_missing(&err, 0);
     } else {
         assert_int_equal(rc, 0);
@@ -304,13 +304,13 @@ static void test_giving_waits_for_nobody(void **state)
     int64_t start = now_ms();
     if (comm.rank != 0) {
         assert_int_equal(gather("given", 100, WAIT_MS, &missing, &err), 0);
-        assert_in_range(now_ms() - start, 0, 200);
-        usleep(400000);
+        assert_in_range(now_ms() - start, 0, 700);
+        usleep(800000);
         assert_int_equal(broadcast("given back", 100, WAIT_MS, &err), 0);
     } else {
         assert_int_equal(broadcast("given back", 100, WAIT_MS, &err), 0);
-        assert_in_range(now_ms() - start, 0, 200);
-        usleep(400000);
+        assert_in_range(now_ms() - start, 0, 700);
+        usleep(800000);
         assert_int_equal(gather("given", 100, WAIT_MS, &missing, &err), 0);
     }
     must_meet("after given", 0);
@@ -323,14 +323,14 @@ static void test_large_text_of_a_sleeper(void **state)
     struct pawl_error err = {0};
     uint32_t missing = 0;
     must_meet("before large", 0);
-    assert_int_equal(gather("large", 3000000, 1000, &missing, &err), 0);
+    assert_int_equal(gather("large", 200000, 1500, &missing, &err), 0);
     if (comm.rank != 0) {
-        usleep(1500000);
+        usleep(2000000);
     }
     must_meet("between large", 0);
-    assert_int_equal(broadcast("large back", 3000000, 1000, &err), 0);
+    assert_int_equal(broadcast("large back", 200000, 1500, &err), 0);
     if (comm.rank == 0) {
-        usleep(1500000);
+        usleep(2000000);
     }
     must_meet("after large", 0);
 }
