@@ -42,6 +42,13 @@ int pawl_candidates_add(struct pawl_candidates *candidates, const char *tag,
     return add(candidates, tag, (struct pawl_candidate){0}, err);
 }
 
+int pawl_candidates_copy(struct pawl_candidates *candidates,
+                         const struct pawl_candidate *item,
+                         struct pawl_error *err)
+{
+    return add(candidates, item->tag, *item, err);
+}
+
 static int add_signed(struct pawl_candidates *list,
                       const struct pawl_listing_item *dir,
                       const struct pawl_manifest *manifest,

@@ -46,6 +46,10 @@ int pawl_discover_signed(struct pawl_candidates *out, struct pawl_store *store,
 /* Adds a tag of which nothing else is known. */
 int pawl_candidates_add(struct pawl_candidates *candidates, const char *tag,
                         struct pawl_error *err);
+/* Adds one of another list. */
+int pawl_candidates_copy(struct pawl_candidates *candidates,
+                         const struct pawl_candidate *item,
+                         struct pawl_error *err);
 
 void pawl_candidates_fini(struct pawl_candidates *candidates);
 

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "engine/discover.h"
 #include "engine/load.h"
+#include "engine/manifest_file.h"
 #include "engine/owner.h"
 #include "engine/recovery.h"
 #include "engine/tag_state.h"
@@ -13,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How often is looked at what another job changes meanwhile. */
+#define LOOKS_MAX 4
 
 void pawl_reading_init(struct pawl_reading *reading,
                        const struct pawl_engine_setup *setup, uint64_t token)
@@ -103,9 +107,10 @@ static int open_found(struct pawl_reading *reading, const char *load_dir,
     return 0;
 }
 
-static int open_tag(struct pawl_reading *reading, struct pawl_store *store,
-                    const char *load_dir, const char *tag,
-                    struct pawl_error *err)
+/* `sequence` is the number of what was looked at, 0 if it has none. */
+static int open_once(struct pawl_reading *reading, struct pawl_store *store,
+                     const char *load_dir, const char *tag, uint64_t *sequence,
+                     struct pawl_error *err)
 {
     struct pawl_manifest manifest = {0};
     struct pawl_owner owner;
@@ -113,6 +118,7 @@ static int open_tag(struct pawl_reading *reading, struct pawl_store *store,
     enum pawl_tag_state state = PAWL_TAG_MISSING;
     int rc = pawl_tag_look(&state, &manifest, &maker, &owner, store, tag,
                            reading->token, err);
+    *sequence = rc == 0 ? manifest.sequence : 0;
     if (rc < 0) {
         return rc;
     }
@@ -138,17 +144,75 @@ static int open_tag(struct pawl_reading *reading, struct pawl_store *store,
     }
 }
 
+/* Whether `tag` is another checkpoint by now than number `sequence`. */
+static bool has_changed(struct pawl_store *store, const char *tag,
+                        uint64_t sequence)
+{
+    struct pawl_manifest manifest = {0};
+    bool changed = pawl_manifest_read(&manifest, store, tag, NULL) == 0 &&
+                   manifest.sequence != sequence;
+    pawl_manifest_fini(&manifest);
+    return changed;
+}
+
+/* If another job commits `tag` anew while it is read, the manifest is of one
+ * and the files are of the other: that is no damage. */
+static int open_tag(struct pawl_reading *reading, struct pawl_store *store,
+                    const char *load_dir, const char *tag,
+                    struct pawl_error *err)
+{
+    struct pawl_error why;
+    uint64_t sequence = 0;
+    int rc = open_once(reading, store, load_dir, tag, &sequence, &why);
+    for (int i = 1; i < LOOKS_MAX && rc < 0 && rc != PAWL_ENOMEM &&
+                    has_changed(store, tag, sequence);
+         i++) {
+        rc = open_once(reading, store, load_dir, tag, &sequence, &why);
+    }
+    if (rc < 0) { /* the code may say more than the error's */
+        pawl_error_copy(err, &why);
+    }
+    return rc;
+}
+
 /* ---- which one ----------------------------------------------------------- */
 
-/* What there is to open: the tag asked for, or all, newest first. */
-static int find_candidates(struct pawl_candidates *all,
-                           struct pawl_reading *reading, const char *load_dir,
-                           const char *tag, struct pawl_error *err)
+static bool is_among(const struct pawl_candidates *list,
+                     const struct pawl_candidate *item)
 {
-    return tag != NULL ? pawl_candidates_add(all, tag, err)
-                       : pawl_discover(all, reading->setup->place, load_dir,
-                                       &reading->formats, reading->token,
-                                       reading->setup->log, err);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct pawl_candidate *other = &list->items[i];
+        if (strcmp(other->tag, item->tag) == 0 &&
+            other->sequence == item->sequence &&
+            other->time_ms == item->time_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What there is to open next: the tag asked for, or the newest that was not
+ * tried yet; or nothing.  What is no checkpoint is told of in the first look.
+ */
+static int find_candidate(struct pawl_candidates *next,
+                          struct pawl_reading *reading, const char *load_dir,
+                          const char *tag, const struct pawl_candidates *tried,
+                          bool is_first, struct pawl_error *err)
+{
+    struct pawl_candidates all = {0};
+    if (tag != NULL) {
+        return pawl_candidates_add(next, tag, err);
+    }
+    int rc = pawl_discover(&all, reading->setup->place, load_dir,
+                           &reading->formats, reading->token,
+                           is_first ? reading->setup->log : NULL, err);
+    for (size_t i = 0; rc == 0 && next->count == 0 && i < all.count; i++) {
+        if (!is_among(tried, &all.items[i])) {
+            rc = pawl_candidates_copy(next, &all.items[i], err);
+        }
+    }
+    pawl_candidates_fini(&all);
+    return rc;
 }
 
 /* Rank 0 tells the others what there is: tags, each with its NUL. */
@@ -219,57 +283,88 @@ static bool is_end(const struct pawl_reading *reading, int rc)
                        rc == PAWL_ESTATE || rc == PAWL_EINVAL));
 }
 
-/* Opens the first that is whole. */
-static int open_first(struct pawl_reading *reading, struct pawl_store *store,
-                      const char *load_dir, const struct pawl_candidates *all,
-                      char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
-{
-    struct pawl_log *log = reading->setup->log;
-    for (size_t i = 0; i < all->count; i++) {
-        const char *tag = all->items[i].tag;
-        struct pawl_error why;
-        int rc = open_together(reading, store, load_dir, tag, NULL, i, &why);
-        if (rc == 0) {
-            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
-            return 0;
-        }
-        if (is_end(reading, rc)) {
-            return pawl_error_copy(err, &why);
-        }
-        pawl_log_line(log, PAWL_LOG_WARNING, "skipping checkpoint '%s': %s",
-                      tag, why.message);
-    }
-    if (all->count > 0) {
-        pawl_log_line(log, PAWL_LOG_WARNING,
-                      "none of the %zu checkpoints in '%s' is whole",
-                      all->count, load_dir);
-    }
-    return 0;
-}
-
-static int open_in(struct pawl_reading *reading, struct pawl_store *store,
-                   const char *load_dir, const char *tag,
-                   char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
+/* Finds what to open next, which all ranks then know. */
+static int agree_on_next(struct pawl_candidates *next,
+                         struct pawl_reading *reading, const char *load_dir,
+                         const char *tag, const struct pawl_candidates *tried,
+                         bool is_first, struct pawl_error *err)
 {
     struct pawl_agreement *agreement = reading->setup->agreement;
-    struct pawl_candidates all = {0};
     int rc = 0;
     if (pawl_agreement_leads(agreement)) {
-        rc = find_candidates(&all, reading, load_dir, tag, err);
+        rc = find_candidate(next, reading, load_dir, tag, tried, is_first, err);
     }
     if (!pawl_agreement_is_alone(agreement)) {
         agreement->opens++;
-        rc = share_candidates(&all, agreement, rc, err);
+        rc = share_candidates(next, agreement, rc, err);
     }
-    if (rc == 0 && tag == NULL) {
-        rc = open_first(reading, store, load_dir, &all, tag_out, err);
-    } else if (rc == 0) {
-        rc = open_together(reading, store, load_dir, tag, tag, 0, err);
-        if (rc == 0) {
-            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
+    return rc;
+}
+
+static void log_outcome(struct pawl_reading *reading, const char *load_dir,
+                        const char *opened, size_t tried)
+{
+    if (opened[0] == '\0' && tried > 0) {
+        pawl_log_line(reading->setup->log, PAWL_LOG_WARNING,
+                      "none of the %zu checkpoints in '%s' is whole", tried,
+                      load_dir);
+    }
+}
+
+/* Opens the newest that is whole.  Another job may commit, and delete, all the
+ * while: after each that could not be opened, and where there was nothing, it
+ * looks again, so that a directory that always had a whole one has one. */
+static int open_newest(struct pawl_reading *reading, struct pawl_store *store,
+                       const char *load_dir, char tag_out[PAWL_TAG_MAX + 1],
+                       struct pawl_error *err)
+{
+    struct pawl_candidates tried = {0};
+    int rc = 0;
+    for (int empty = 0; rc == 0 && tag_out[0] == '\0' && empty < LOOKS_MAX;) {
+        struct pawl_candidates next = {0};
+        struct pawl_error why;
+        bool is_first = tried.count == 0 && empty == 0;
+        rc = agree_on_next(&next, reading, load_dir, NULL, &tried, is_first,
+                           err);
+        empty = next.count > 0 ? 0 : empty + 1;
+        if (rc < 0 || next.count == 0) {
+            pawl_candidates_fini(&next);
+            continue;
         }
+        const char *tag = next.items[0].tag;
+        int opened =
+            open_together(reading, store, load_dir, tag, NULL, 0, &why);
+        if (opened == 0) {
+            snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
+        } else if (is_end(reading, opened)) {
+            rc = pawl_error_copy(err, &why);
+        } else {
+            pawl_log_line(reading->setup->log, PAWL_LOG_WARNING,
+                          "skipping checkpoint '%s': %s", tag, why.message);
+            rc = pawl_candidates_copy(&tried, &next.items[0], err);
+        }
+        pawl_candidates_fini(&next);
     }
-    pawl_candidates_fini(&all);
+    if (rc == 0) {
+        log_outcome(reading, load_dir, tag_out, tried.count);
+    }
+    pawl_candidates_fini(&tried);
+    return rc;
+}
+
+static int open_named(struct pawl_reading *reading, struct pawl_store *store,
+                      const char *load_dir, const char *tag,
+                      char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
+{
+    struct pawl_candidates next = {0};
+    int rc = agree_on_next(&next, reading, load_dir, tag, NULL, true, err);
+    pawl_candidates_fini(&next);
+    if (rc == 0) {
+        rc = open_together(reading, store, load_dir, tag, tag, 0, err);
+    }
+    if (rc == 0) {
+        snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
+    }
     return rc;
 }
 
@@ -294,7 +389,8 @@ int pawl_reading_open(struct pawl_reading *reading, bool is_alone,
     if (pawl_agreement_leads(setup->agreement)) {
         pawl_recover(&recovery);
     }
-    rc = open_in(reading, &store, load_dir, tag, tag_out, err);
+    rc = tag == NULL ? open_newest(reading, &store, load_dir, tag_out, err)
+                     : open_named(reading, &store, load_dir, tag, tag_out, err);
     pawl_store_fini(&store);
     return rc;
 }
