@@ -37,7 +37,9 @@ static void start(struct rank_fixture *fix, uint32_t number, const char *more)
     struct pawl_comm comm = rank_hub_comm(fix->hub, number);
     struct pawl_error err;
     char config[512];
-    *rank = (struct rank){.all = fix, .number = number};
+    *rank = (struct rank){.all = fix,
+                          .number = number,
+                          .run = fix->runs[number / fix->ranks_per_node]};
     rank->fault = fault_io_new(&pawl_io_posix);
     fault_io_skip_syncs(rank->fault);
     assert_int_equal(pawl_place_new_with(
@@ -82,16 +84,29 @@ static void stop_all(struct rank_fixture *fix)
     rank_hub_free(fix->hub);
 }
 
-struct rank_fixture *rank_fixture_new(uint32_t size, const char *engine,
-                                      const char *more)
+struct rank_fixture *rank_fixture_new_nodes(uint32_t size,
+                                            uint32_t ranks_per_node,
+                                            const char *engine,
+                                            const char *more)
 {
     struct rank_fixture *fix = calloc(1, sizeof(*fix));
     assert_non_null(fix);
     fix->engine_name = engine;
+    fix->ranks_per_node = ranks_per_node;
     fix->dir = scratch_new();
-    fix->run = scratch_path(fix->dir, "run");
+    for (int i = 0; i < RANKS_MAX; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "run%d", i);
+        fix->runs[i] = scratch_path(fix->dir, name);
+    }
     start_all(fix, size, more);
     return fix;
+}
+
+struct rank_fixture *rank_fixture_new(uint32_t size, const char *engine,
+                                      const char *more)
+{
+    return rank_fixture_new_nodes(size, RANKS_MAX, engine, more);
 }
 
 void rank_fixture_restart(struct rank_fixture *fix, uint32_t size,
@@ -105,7 +120,9 @@ void rank_fixture_free(struct rank_fixture *fix)
 {
     stop_all(fix);
     scratch_free(fix->dir);
-    free(fix->run);
+    for (int i = 0; i < RANKS_MAX; i++) {
+        free(fix->runs[i]);
+    }
     free(fix);
 }
 
@@ -144,14 +161,13 @@ void rank_fixture_run(struct rank_fixture *fix, unsigned mask,
 
 static const char *path_of(struct rank *rank, const char *name)
 {
-    snprintf(rank->path, sizeof(rank->path), "%s/%s", rank->all->run, name);
+    snprintf(rank->path, sizeof(rank->path), "%s/%s", rank->run, name);
     return rank->path;
 }
 
 void rank_create(struct rank *rank, const char *tag)
 {
-    rank->rc =
-        pawl_engine_create(rank->engine, rank->all->run, tag, &rank->err);
+    rank->rc = pawl_engine_create(rank->engine, rank->run, tag, &rank->err);
 }
 
 void rank_save(struct rank *rank, const char *name, int64_t number)
@@ -174,8 +190,8 @@ void rank_open(struct rank *rank, const char *tag)
 {
     const char *opened = NULL;
     rank->opened[0] = '\0';
-    rank->rc = pawl_engine_open(&opened, rank->engine, rank->all->run, tag,
-                                &rank->err);
+    rank->rc =
+        pawl_engine_open(&opened, rank->engine, rank->run, tag, &rank->err);
     if (rank->rc == 0 && opened != NULL) {
         snprintf(rank->opened, sizeof(rank->opened), "%s", opened);
         rank->rc = pawl_engine_close(rank->engine, opened, &rank->err);
@@ -216,15 +232,15 @@ void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
     }
 }
 
-bool rank_fixture_has(struct rank_fixture *fix, const char *name)
+bool rank_has(struct rank *rank, const char *name)
 {
     struct stat info;
-    return stat(path_of(&fix->ranks[0], name), &info) == 0;
+    return stat(path_of(rank, name), &info) == 0;
 }
 
-size_t rank_fixture_entries(struct rank_fixture *fix, const char *name)
+size_t rank_entries(struct rank *rank, const char *name)
 {
-    DIR *dir = opendir(path_of(&fix->ranks[0], name));
+    DIR *dir = opendir(path_of(rank, name));
     size_t count = 0;
     for (const struct dirent *entry; dir != NULL && (entry = readdir(dir));) {
         count += entry->d_name[0] != '.' ? 1 : 0;
@@ -235,9 +251,9 @@ size_t rank_fixture_entries(struct rank_fixture *fix, const char *name)
     return count;
 }
 
-void rank_fixture_damage(struct rank_fixture *fix, const char *name)
+void rank_damage(struct rank *rank, const char *name)
 {
-    FILE *file = fopen(path_of(&fix->ranks[0], name), "r+b");
+    FILE *file = fopen(path_of(rank, name), "r+b");
     assert_non_null(file);
     fseek(file, 0, SEEK_END);
     long middle = ftell(file) / 2;

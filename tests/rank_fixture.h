@@ -33,6 +33,7 @@ struct rank_fixture;
 struct rank {
     struct rank_fixture *all;
     uint32_t number;
+    const char *run; /* where it saves */
     struct pawl_engine *engine;
     struct fault_io *fault;
     struct pawl_place *place;
@@ -48,7 +49,8 @@ struct rank_fixture {
     uint32_t size;
     const char *engine_name;
     char *dir;
-    char *run;
+    char *runs[RANKS_MAX]; /* of each node; with one node all share the first */
+    uint32_t ranks_per_node;
     struct rank_hub *hub;
     struct rank ranks[RANKS_MAX];
 };
@@ -56,6 +58,12 @@ struct rank_fixture {
 /* `more` is of the config: ", \"key\": 1". */
 struct rank_fixture *rank_fixture_new(uint32_t size, const char *engine,
                                       const char *more);
+/* The same, but each `ranks_per_node` have a directory of their own, and
+ * `more` says so. */
+struct rank_fixture *rank_fixture_new_nodes(uint32_t size,
+                                            uint32_t ranks_per_node,
+                                            const char *engine,
+                                            const char *more);
 void rank_fixture_free(struct rank_fixture *fix);
 /* Ends all engines and makes others, of `size` ranks, in the same directory. */
 void rank_fixture_restart(struct rank_fixture *fix, uint32_t size,
@@ -79,10 +87,10 @@ int64_t rank_load(struct rank *rank, const char *name);
 void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
                          const char *text, const char *text2);
 
-/* run/name exists; how many entries it has. */
-bool rank_fixture_has(struct rank_fixture *fix, const char *name);
-size_t rank_fixture_entries(struct rank_fixture *fix, const char *name);
-/* Flips a bit in the middle of run/name. */
-void rank_fixture_damage(struct rank_fixture *fix, const char *name);
+/* For that rank: run/name exists; how many entries it has; flips a bit in the
+ * middle of it. */
+bool rank_has(struct rank *rank, const char *name);
+size_t rank_entries(struct rank *rank, const char *name);
+void rank_damage(struct rank *rank, const char *name);
 
 #endif

@@ -82,9 +82,9 @@ static void expect_newest(struct rank_fixture *fix, const char *tag)
 /* Nothing of "two" is left, "one" is what it was, and "two" can be made. */
 static void expect_only_one(struct rank_fixture *fix)
 {
-    assert_false(rank_fixture_has(fix, "two"));
+    assert_false(rank_has(&fix->ranks[0], "two"));
     expect_newest(fix, "one");
-    assert_int_equal(rank_fixture_entries(fix, ".pawl"), 0);
+    assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
     rank_fixture_run(fix, 0, make_two);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     expect_newest(fix, "two");
@@ -105,8 +105,8 @@ static void load_all(struct rank *rank)
     const char *opened = NULL;
     int64_t sum = 0;
     char name[64];
-    rank->rc = pawl_engine_open(&opened, rank->engine, rank->all->run, NULL,
-                                &rank->err);
+    rank->rc =
+        pawl_engine_open(&opened, rank->engine, rank->run, NULL, &rank->err);
     for (uint32_t i = 0; rank->rc == 0 && i < rank->all->size; i++) {
         snprintf(name, sizeof(name), "%s/%s", opened, file_of[i]);
         sum += rank_load(rank, name);
@@ -129,7 +129,7 @@ static void commits_are_one(void **state)
     rank_fixture_run(fix, 0, load_all);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
 
-    pawl_place_store(&store, fix->ranks[0].place, fix->run, &err);
+    pawl_place_store(&store, fix->ranks[0].place, fix->runs[0], &err);
     assert_int_equal(pawl_manifest_read(&manifest, &store, "two", &err), 0);
     pawl_store_fini(&store);
     assert_int_equal(manifest.world_size, 3);
@@ -140,7 +140,7 @@ static void commits_are_one(void **state)
         assert_int_equal(manifest.files[i].rank, i);
     }
     pawl_manifest_fini(&manifest);
-    assert_int_equal(rank_fixture_entries(fix, ".pawl"), 0);
+    assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
     rank_fixture_free(fix);
 }
 
@@ -153,7 +153,7 @@ static void the_same_tag_again(void **state)
     }
     rank_fixture_run(fix, 0, load_all);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    assert_int_equal(rank_fixture_entries(fix, ".pawl"), 0);
+    assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
     rank_fixture_free(fix);
 }
 
@@ -184,9 +184,9 @@ static void one_rank_cannot_write(void **state)
         fault_io_arm(fix->ranks[i].fault, NULL);
         rank_fixture_expect(fix, 0, PAWL_ENOSPC, "two", file_of[i]);
         rank_fixture_expect(fix, ALL_BUT(i), PAWL_ENOSPC, text, "no space");
-        assert_false(rank_fixture_has(fix, "two"));
+        assert_false(rank_has(&fix->ranks[0], "two"));
         expect_newest(fix, "one");
-        assert_int_equal(rank_fixture_entries(fix, ".pawl"), 0);
+        assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
     }
     expect_only_one(fix);
     rank_fixture_free(fix);
@@ -307,8 +307,7 @@ static void the_tag_is_taken(void **state)
     struct rank_fixture *fix = with_one(state);
     struct rank_fixture *other = rank_fixture_new(1, "torch", "");
     struct rank *stranger = &other->ranks[0];
-    free(other->run);
-    other->run = strdup(fix->run);
+    stranger->run = fix->runs[0];
     rank_create(stranger, "two");
     rank_fixture_expect(other, 0, 0, NULL, NULL);
     rank_fixture_run(fix, 0, create_two);
@@ -325,7 +324,7 @@ static void damage_makes_all_fall_back(void **state)
 {
     struct rank_fixture *fix = with_one(state);
     rank_fixture_run(fix, 0, make_two);
-    rank_fixture_damage(fix, "two/sub/r1.pt");
+    rank_damage(&fix->ranks[0], "two/sub/r1.pt");
     expect_newest(fix, "one");
     for (uint32_t i = 0; i < 3; i++) {
         const char *log = fix->ranks[i].log;
@@ -342,7 +341,7 @@ static void a_missing_file_too(void **state)
     struct rank_fixture *fix = with_one(state);
     char path[4096];
     rank_fixture_run(fix, 0, make_two);
-    snprintf(path, sizeof(path), "%s/two/r0.pt", fix->run);
+    snprintf(path, sizeof(path), "%s/two/r0.pt", fix->runs[0]);
     assert_int_equal(remove(path), 0);
     expect_newest(fix, "one");
     assert_non_null(strstr(fix->ranks[2].log, "rank 0: "));
@@ -369,8 +368,8 @@ static void a_rank_that_does_not_open(void **state)
 static void open_and_keep(struct rank *rank)
 {
     const char *opened;
-    rank->rc = pawl_engine_open(&opened, rank->engine, rank->all->run, NULL,
-                                &rank->err);
+    rank->rc =
+        pawl_engine_open(&opened, rank->engine, rank->run, NULL, &rank->err);
 }
 
 static void close_on_one(struct rank *rank)
@@ -407,6 +406,27 @@ static void ranks_that_open_different_tags(void **state)
     rank_fixture_free(fix);
 }
 
+static void open_nonsense(struct rank *rank)
+{
+    rank_open(rank, rank->number == 1 ? ".." : NULL);
+}
+
+/* Rounds go on in step, whatever one rank did not take part in. */
+static void a_refusal_disturbs_no_later_open(void **state)
+{
+    struct rank_fixture *fix = rank_fixture_new(3, *state, "");
+    rank_fixture_run(fix, 0, open_nonsense);
+    rank_fixture_expect(fix, 1 << 1, PAWL_EINVAL, "..", NULL);
+    rank_fixture_expect(fix, ALL_BUT(1), 0, NULL, NULL);
+    rank_fixture_run(fix, 0, make_one);
+    rank_fixture_expect(fix, 0, 0, NULL, NULL);
+    expect_newest(fix, "one");
+    rank_fixture_run(fix, 0, open_nonsense);
+    rank_fixture_expect(fix, 0, PAWL_EINVAL, "..", NULL);
+    expect_newest(fix, "one");
+    rank_fixture_free(fix);
+}
+
 static void worlds_of_other_sizes(void **state)
 {
     struct rank_fixture *fix = with_one(state);
@@ -414,7 +434,7 @@ static void worlds_of_other_sizes(void **state)
     rank_fixture_restart(fix, 2, "");
     expect_newest(fix, "two");
     assert_non_null(strstr(fix->ranks[0].log, "3 ranks"));
-    rank_fixture_damage(fix, "two/sub/r2.pt");
+    rank_damage(&fix->ranks[0], "two/sub/r2.pt");
     expect_newest(fix, "one");
     rank_fixture_restart(fix, 4, "");
     expect_newest(fix, "one");
@@ -453,15 +473,25 @@ static void engines_that_cannot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(commits_are_one),           EACH(the_same_tag_again),
-        EACH(nothing_to_open),           EACH(one_rank_cannot_write),
-        EACH(the_first_cannot_publish),  EACH(one_rank_does_not_come),
-        EACH(the_first_does_not_answer), EACH(one_rank_gives_up),
-        EACH(two_ranks_save_one_file),   EACH(ranks_at_different_things),
-        EACH(the_tag_is_taken),          EACH(damage_makes_all_fall_back),
-        EACH(a_missing_file_too),        EACH(a_rank_that_does_not_open),
-        EACH(a_rank_that_cannot_open),   EACH(ranks_that_open_different_tags),
-        EACH(worlds_of_other_sizes),     cmocka_unit_test(engines_that_cannot),
+        EACH(commits_are_one),
+        EACH(the_same_tag_again),
+        EACH(nothing_to_open),
+        EACH(one_rank_cannot_write),
+        EACH(the_first_cannot_publish),
+        EACH(one_rank_does_not_come),
+        EACH(the_first_does_not_answer),
+        EACH(one_rank_gives_up),
+        EACH(two_ranks_save_one_file),
+        EACH(ranks_at_different_things),
+        EACH(the_tag_is_taken),
+        EACH(damage_makes_all_fall_back),
+        EACH(a_missing_file_too),
+        EACH(a_rank_that_does_not_open),
+        EACH(a_rank_that_cannot_open),
+        EACH(ranks_that_open_different_tags),
+        EACH(a_refusal_disturbs_no_later_open),
+        EACH(worlds_of_other_sizes),
+        cmocka_unit_test(engines_that_cannot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

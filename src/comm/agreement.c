@@ -184,10 +184,76 @@ int pawl_agreement_tell(const struct pawl_agreement *agreement, const char *key,
 
 /* ---- a whole round ------------------------------------------------------- */
 
-/* Whether all are at the same. */
-static int compare(const struct pawl_comm_parts *texts, const char *what,
-                   struct pawl_error *err)
+void pawl_agreement_said(char out[PAWL_AGREEMENT_KEY_MAX + 8], const char *key)
 {
+    snprintf(out, PAWL_AGREEMENT_KEY_MAX + 8, "%s/said", key);
+}
+
+static int round_as_first(const struct pawl_agreement *agreement,
+                          const char *key, int status, const void *text,
+                          size_t len_bytes, pawl_agreement_fn decide, void *ctx,
+                          struct pawl_buffer *told, struct pawl_error *err)
+{
+    struct pawl_comm_parts texts = {0};
+    char said[PAWL_AGREEMENT_KEY_MAX + 8];
+    if (status < 0) { /* decided: the others need not come before they know */
+        pawl_error_prefix(err, "rank 0");
+        return pawl_agreement_tell(agreement, key, status, NULL, NULL, err);
+    }
+    pawl_agreement_said(said, key);
+    int rc =
+        pawl_agreement_report(&texts, agreement, said, 0, text, len_bytes, err);
+    if (rc == 0 && decide != NULL) {
+        rc = decide(ctx, &texts, told, err);
+        if (rc == 0 && told != NULL && told->failed) {
+            rc = pawl_fail_nomem(err);
+        }
+    }
+    pawl_comm_parts_fini(&texts);
+    return pawl_agreement_tell(agreement, key, rc, told, NULL, err);
+}
+
+int pawl_agreement_round(const struct pawl_agreement *agreement,
+                         const char *key, int status, const void *text,
+                         size_t len_bytes, pawl_agreement_fn decide, void *ctx,
+                         struct pawl_buffer *told, bool *heard,
+                         struct pawl_error *err)
+{
+    char said[PAWL_AGREEMENT_KEY_MAX + 8];
+    struct pawl_comm_parts none = {0};
+    struct pawl_error why;
+    bool unasked;
+    heard = heard == NULL ? &unasked : heard;
+    if (status < 0 && err == NULL) {
+        err = &why;
+        pawl_fail(err, status, 0, "%s", pawl_error_text(status));
+    }
+    if (pawl_agreement_leads(agreement)) {
+        *heard = true;
+        return round_as_first(agreement, key, status, text, len_bytes, decide,
+                              ctx, told, err);
+    }
+    struct pawl_error own = {0};
+    if (status < 0) {
+        own = *err;
+    }
+    *heard = false;
+    pawl_agreement_said(said, key);
+    int rc = pawl_agreement_report(&none, agreement, said, status, text,
+                                   len_bytes, err);
+    if (rc == 0) {
+        rc = pawl_agreement_tell(agreement, key, status, told, heard, err);
+    }
+    /* What failed here says more than that nobody answers. */
+    return status < 0 && !*heard ? pawl_error_copy(err, &own) : rc;
+}
+
+/* A pawl_agreement_fn: whether all are at the same. */
+static int compare(void *ctx, const struct pawl_comm_parts *texts,
+                   struct pawl_buffer *told, struct pawl_error *err)
+{
+    const char *what = ctx;
+    (void)told;
     for (uint32_t rank = 1; rank < texts->count; rank++) {
         const struct pawl_buffer *theirs = &texts->of_rank[rank];
         if (theirs->len != strlen(what) ||
@@ -202,52 +268,13 @@ static int compare(const struct pawl_comm_parts *texts, const char *what,
     return 0;
 }
 
-static int settle_as_first(const struct pawl_agreement *agreement,
-                           const char *key, const char *said, const char *what,
-                           int status, struct pawl_buffer *told,
-                           struct pawl_error *err)
-{
-    struct pawl_comm_parts texts = {0};
-    if (status < 0) { /* decided: the others need not come before they know */
-        pawl_error_prefix(err, "rank 0");
-        return pawl_agreement_tell(agreement, key, status, told, NULL, err);
-    }
-    int rc = pawl_agreement_report(&texts, agreement, said, status, what,
-                                   strlen(what), err);
-    if (rc == 0) {
-        rc = compare(&texts, what, err);
-    }
-    pawl_comm_parts_fini(&texts);
-    return pawl_agreement_tell(agreement, key, rc, told, NULL, err);
-}
-
 int pawl_agreement_settle(const struct pawl_agreement *agreement,
                           const char *key, const char *what, int status,
                           struct pawl_buffer *told, struct pawl_error *err)
 {
-    char said[PAWL_AGREEMENT_KEY_MAX + 8];
-    struct pawl_comm_parts none = {0};
-    struct pawl_error why;
-    snprintf(said, sizeof(said), "%s/said", key);
-    if (status < 0 && err == NULL) {
-        err = &why;
-        pawl_fail(err, status, 0, "%s", pawl_error_text(status));
-    }
-    if (pawl_agreement_leads(agreement)) {
-        return settle_as_first(agreement, key, said, what, status, told, err);
-    }
-    struct pawl_error own = {0};
-    if (status < 0) {
-        own = *err;
-    }
-    bool heard = false;
-    int rc = pawl_agreement_report(&none, agreement, said, status, what,
-                                   strlen(what), err);
-    if (rc == 0) {
-        rc = pawl_agreement_tell(agreement, key, status, told, &heard, err);
-    }
-    /* What failed here says more than that nobody answers. */
-    return status < 0 && !heard ? pawl_error_copy(err, &own) : rc;
+    return pawl_agreement_round(agreement, key, status, what, strlen(what),
+                                compare, (void *)(uintptr_t)what, told, NULL,
+                                err);
 }
 
 /* ---- the rounds ---------------------------------------------------------- */
@@ -256,8 +283,8 @@ void pawl_agreement_key(char out[PAWL_AGREEMENT_KEY_MAX],
                         enum pawl_agreement_step step, uint64_t round,
                         size_t index)
 {
-    static const char *const names[] = {"create", "files", "commit", "open",
-                                        "prove"};
+    static const char *const names[] = {"create", "commit", "open",
+                                        "meet",   "prove",  "fit"};
     snprintf(out, PAWL_AGREEMENT_KEY_MAX, "%s/%llu/%zu", names[step],
              (unsigned long long)round, index);
 }
@@ -292,6 +319,6 @@ void pawl_agreement_refuse_open(struct pawl_agreement *agreement, int status,
     struct pawl_comm_parts none = {0};
     char said[PAWL_AGREEMENT_KEY_MAX + 8];
     pawl_agreement_key(key, PAWL_AGREEMENT_PROVE, round, 0);
-    snprintf(said, sizeof(said), "%s/said", key);
+    pawl_agreement_said(said, key);
     pawl_agreement_report(&none, agreement, said, status, "", 0, &copy);
 }

@@ -68,9 +68,24 @@ int pawl_agreement_tell(const struct pawl_agreement *agreement, const char *key,
                         int status, struct pawl_buffer *told, bool *heard,
                         struct pawl_error *err);
 
-/* A whole round: all give their status and what they are at, `what`, which must
- * be the same on all, or the outcome is PAWL_EINVAL.  `told` (may be NULL):
- * what rank 0 tells the others. */
+/* Makes of what all ranks gave what rank 0 tells them.  0, or the status of
+ * all. */
+typedef int (*pawl_agreement_fn)(void *ctx, const struct pawl_comm_parts *texts,
+                                 struct pawl_buffer *told,
+                                 struct pawl_error *err);
+
+/* A whole round: all give their status and a text, and get what rank 0 made of
+ * them with `decide` (NULL: nothing), which it alone calls.  `heard` as above.
+ */
+int pawl_agreement_round(const struct pawl_agreement *agreement,
+                         const char *key, int status, const void *text,
+                         size_t len_bytes, pawl_agreement_fn decide, void *ctx,
+                         struct pawl_buffer *told, bool *heard,
+                         struct pawl_error *err);
+
+/* A round in which all give their status and what they are at, `what`, which
+ * must be the same on all, or the outcome is PAWL_EINVAL.  `told` (may be
+ * NULL): what rank 0 tells the others. */
 int pawl_agreement_settle(const struct pawl_agreement *agreement,
                           const char *key, const char *what, int status,
                           struct pawl_buffer *told, struct pawl_error *err);
@@ -79,14 +94,17 @@ int pawl_agreement_settle(const struct pawl_agreement *agreement,
 
 enum pawl_agreement_step {
     PAWL_AGREEMENT_CREATE, /* a checkpoint is begun */
-    PAWL_AGREEMENT_FILES,  /* its files are durable */
-    PAWL_AGREEMENT_COMMIT, /* it is visible */
-    PAWL_AGREEMENT_OPEN,   /* which checkpoints there are */
-    PAWL_AGREEMENT_PROVE   /* whether one of those is whole: `index` */
+    PAWL_AGREEMENT_COMMIT, /* it is durable, and becomes visible */
+    PAWL_AGREEMENT_OPEN,   /* which one to try, as number `index` */
+    PAWL_AGREEMENT_MEET,   /* which ranks share a directory */
+    PAWL_AGREEMENT_PROVE,  /* whether that one is whole */
+    PAWL_AGREEMENT_FIT     /* whether its parts belong together */
 };
 void pawl_agreement_key(char out[PAWL_AGREEMENT_KEY_MAX],
                         enum pawl_agreement_step step, uint64_t round,
                         size_t index);
+/* Of the first half of the round of `key`. */
+void pawl_agreement_said(char out[PAWL_AGREEMENT_KEY_MAX + 8], const char *key);
 
 /* The round of a create: see pawl_agreement_settle. */
 int pawl_agreement_create(struct pawl_agreement *agreement, const char *tag,

@@ -22,7 +22,7 @@ static int add_rank(struct pawl_manifest *manifest, uint32_t rank,
     struct pawl_manifest theirs = {0};
     int rc = pawl_manifest_parse(&theirs, text->data, text->len, err);
     if (rc == 0 && strcmp(theirs.tag, manifest->tag) != 0) {
-        rc = pawl_fail(err, PAWL_EINVAL, 0, "it commits '%s', rank 0 '%s'",
+        rc = pawl_fail(err, PAWL_EINVAL, 0, "it commits '%s', not '%s'",
                        theirs.tag, manifest->tag);
     }
     for (size_t i = 0; i < theirs.count; i++) {
@@ -64,8 +64,9 @@ int pawl_assemble(struct pawl_manifest *manifest,
                   const struct pawl_comm_parts *texts, struct pawl_error *err)
 {
     int rc = 0;
-    for (uint32_t rank = 1; rc == 0 && rank < texts->count; rank++) {
-        rc = add_rank(manifest, rank, &texts->of_rank[rank], err);
+    for (uint32_t rank = 0; rc == 0 && rank < texts->count; rank++) {
+        const struct pawl_buffer *text = &texts->of_rank[rank];
+        rc = text->len == 0 ? 0 : add_rank(manifest, rank, text, err);
     }
     return rc < 0 ? rc : check_unique(manifest, err);
 }

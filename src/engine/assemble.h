@@ -15,7 +15,8 @@
 int pawl_assemble_encode(const struct pawl_manifest *manifest,
                          struct pawl_buffer *out, struct pawl_error *err);
 
-/* Adds to `manifest`, which has the files of rank 0, those of all other ranks.
+/* Adds to `manifest`, which has the files of one rank, those of the ranks of
+ * which there is a text; no manifest is an empty one.
  * PAWL_EINVAL if two ranks saved the same file, or one speaks of another tag;
  * PAWL_EFORMAT and others, with the rank, for a text that is no manifest. */
 int pawl_assemble(struct pawl_manifest *manifest,

@@ -22,6 +22,7 @@ static int sync_dir(struct pawl_commit *commit, const char *dir,
 
 static void end(struct pawl_commit *commit)
 {
+    pawl_merge_fini(&commit->publish.merge);
     pawl_manifest_fini(&commit->manifest);
 }
 
@@ -228,10 +229,10 @@ static bool after_commit(struct pawl_commit *commit)
     return moved;
 }
 
-static void go_back(struct pawl_commit *commit, struct pawl_publish *publish)
+void pawl_commit_take_back(struct pawl_commit *commit)
 {
     struct pawl_error err;
-    if (pawl_publish_undo(publish, &err) < 0) {
+    if (pawl_publish_undo(&commit->publish, &err) < 0) {
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "the failed commit of '%s' could not be undone: %s",
                       commit->layout.tag, err.message);
@@ -239,20 +240,11 @@ static void go_back(struct pawl_commit *commit, struct pawl_publish *publish)
         remove_staged(commit);
     }
     let_go(commit);
+    end(commit);
 }
 
-int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
-                        bool *moved, struct pawl_error *err)
+int pawl_commit_prepare(struct pawl_commit *commit, struct pawl_error *err)
 {
-    struct pawl_publish publish = {
-        .merge = {.store = commit->store,
-                  .layout = &commit->layout,
-                  .manifest = &commit->manifest,
-                  .durable = commit->durable},
-    };
-    pawl_commit_describe(commit);
-    commit->manifest.sequence = sequence;
-
     /* The data of every file is durable since its save returned.  First their
      * names, then the manifest: whoever sees a manifest has all of the rest
      * (3). */
@@ -264,31 +256,57 @@ int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
     if (rc == 0) {
         rc = sync_dir(commit, commit->layout.part, err);
     }
-    if (rc == 0) {
-        rc = sync_dir(commit, PAWL_WORK_DIR, err);
-    }
+    return rc < 0 ? rc : sync_dir(commit, PAWL_WORK_DIR, err);
+}
+
+int pawl_commit_show(struct pawl_commit *commit, struct pawl_error *err)
+{
+    commit->publish = (struct pawl_publish){
+        .merge = {.store = commit->store,
+                  .layout = &commit->layout,
+                  .manifest = &commit->manifest,
+                  .durable = commit->durable},
+    };
     /* One step: before it the old checkpoint of that name is whole, after it
      * the new one (1).  It counts when the directory's names are durable. */
-    if (rc == 0) {
-        rc = pawl_publish_run(&publish, err);
-    }
+    int rc = pawl_publish_run(&commit->publish, err);
     if (rc == 0) {
         rc = sync_dir(commit, "", err);
     }
+    return rc < 0 ? rc : sync_dir(commit, PAWL_WORK_DIR, err);
+}
+
+bool pawl_commit_finish(struct pawl_commit *commit)
+{
+    /* Only now may `latest` name it (2), and only then may what it replaced go
+     * (1, 6). */
+    bool moved = after_commit(commit);
+    end(commit);
+    return moved;
+}
+
+void pawl_commit_keep(struct pawl_commit *commit)
+{
+    let_go(commit);
+    end(commit);
+}
+
+int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
+                        bool *moved, struct pawl_error *err)
+{
+    pawl_commit_describe(commit);
+    commit->manifest.sequence = sequence;
+    int rc = pawl_commit_prepare(commit, err);
     if (rc == 0) {
-        rc = sync_dir(commit, PAWL_WORK_DIR, err);
+        rc = pawl_commit_show(commit, err);
     }
     if (rc < 0) {
-        go_back(commit, &publish); /* (4) */
-    } else {
-        /* Committed.  Only now may `latest` name it (2), and only then may
-         * what it replaced go (1, 6). */
-        bool has_moved = after_commit(commit);
-        if (moved != NULL) {
-            *moved = has_moved;
-        }
+        pawl_commit_take_back(commit); /* (4) */
+        return rc;
     }
-    pawl_merge_fini(&publish.merge);
-    end(commit);
-    return rc;
+    bool has_moved = pawl_commit_finish(commit);
+    if (moved != NULL) {
+        *moved = has_moved;
+    }
+    return 0;
 }

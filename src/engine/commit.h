@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "engine/layout.h"
 #include "engine/manifest.h"
+#include "engine/publish.h"
 #include "store/store.h"
 
 /* A checkpoint in the making. */
@@ -33,6 +34,7 @@ struct pawl_commit {
     struct pawl_layout layout;
     struct pawl_manifest manifest; /* the files that were saved */
     bool dir_made;                 /* makedirs was called for <tag> itself */
+    struct pawl_publish publish;   /* what pawl_commit_show did */
 };
 
 /* Takes the tag, clears away what is left of it, and makes the staging
@@ -78,6 +80,22 @@ int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
  * commit. */
 int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
                         bool *moved, struct pawl_error *err);
+
+/* The steps of pawl_commit_publish, for ranks that agree on each; see there.
+ *
+ * Writes the manifest, which is filled, into the staging directory, durably. */
+int pawl_commit_prepare(struct pawl_commit *commit, struct pawl_error *err);
+/* Makes the prepared checkpoint visible, durably.  On failure take it back. */
+int pawl_commit_show(struct pawl_commit *commit, struct pawl_error *err);
+/* It counts: moves `latest`, and returns whether that worked; clears away what
+ * it replaced.  Ends the commit. */
+bool pawl_commit_finish(struct pawl_commit *commit);
+/* It does not count: the old state comes back, whatever was done.  Ends the
+ * commit. */
+void pawl_commit_take_back(struct pawl_commit *commit);
+/* Nobody knows whether it counts: leaves what is visible as it is.  Ends the
+ * commit. */
+void pawl_commit_keep(struct pawl_commit *commit);
 
 /* Forgets what was staged.  Ends the commit. */
 void pawl_commit_abort(struct pawl_commit *commit);

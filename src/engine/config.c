@@ -207,6 +207,17 @@ static int take_when_full(void *field, const char *key, json_t *value,
     return 0;
 }
 
+static int take_layout(void *field, const char *key, json_t *value,
+                       struct pawl_error *err)
+{
+    int word = which(value, "shared", "local");
+    if (word < 0) {
+        return bad(err, key, "\"shared\" or \"local\"");
+    }
+    *(enum pawl_ranks_layout *)field = (enum pawl_ranks_layout)word;
+    return 0;
+}
+
 static int take_snapshot(void *field, const char *key, json_t *value,
                          struct pawl_error *err)
 {
@@ -280,6 +291,7 @@ static const struct key {
     {"open_timeout_ms", take_timeout, FIELD(open_timeout_ms)},
     {"close_timeout_ms", take_timeout, FIELD(close_timeout_ms)},
     {"rank_timeout_ms", take_timeout, FIELD(rank_timeout_ms)},
+    {"layout", take_layout, FIELD(layout)},
     {"staging_bytes", take_size, FIELD(staging_bytes)},
     {"write_threads", take_threads, FIELD(write_threads)},
     {"write_timeout_ms", take_timeout, FIELD(write_timeout_ms)},

@@ -31,6 +31,12 @@ enum pawl_when_full {
     PAWL_WHEN_FULL_SKIP /* the checkpoint is left out; status counts it */
 };
 
+/* Where several ranks save. */
+enum pawl_ranks_layout {
+    PAWL_LAYOUT_SHARED, /* all in one directory */
+    PAWL_LAYOUT_LOCAL   /* the ranks of each node in its own */
+};
+
 /* When save of an asynchronous engine returns. */
 enum pawl_snapshot {
     PAWL_SNAPSHOT_COPY, /* once the state is copied */
@@ -58,6 +64,7 @@ struct pawl_config {
     uint64_t open_timeout_ms;
     uint64_t close_timeout_ms;
     uint64_t rank_timeout_ms; /* how long ranks wait for one another */
+    enum pawl_ranks_layout layout;
     /* Of the engines that write in the background or in parallel. */
     uint64_t staging_bytes;
     uint64_t write_threads;

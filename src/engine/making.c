@@ -3,11 +3,12 @@
 #include "engine/making.h"
 
 #include "base/path.h"
-#include "engine/assemble.h"
 #include "engine/discover.h"
+#include "engine/parts.h"
 #include "engine/recovery.h"
 #include "engine/retention.h"
 #include "engine/spare.h"
+#include "engine/together.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ static void end(struct pawl_making *making)
     pawl_store_fini(&making->store);
     free(making->save_dir);
     free(making->tag_dir);
+    pawl_nodes_fini(&making->nodes);
     *making = (struct pawl_making){0};
 }
 
@@ -32,9 +34,8 @@ static void prepare_spares(struct pawl_making *making)
     }
 }
 
-/* Clears the way and takes the tag. */
-static int begin_first(struct pawl_making *making, const char *tag,
-                       uint64_t *id, struct pawl_error *err)
+int pawl_making_take(struct pawl_making *making, const char *tag, uint64_t *id,
+                     struct pawl_error *err)
 {
     struct pawl_recovery recovery = {
         .store = &making->store,
@@ -51,34 +52,32 @@ static int begin_first(struct pawl_making *making, const char *tag,
     return rc;
 }
 
-/* With several ranks: all begin, or none.  Rank 0 has begun if `rc` is 0, and
- * tells the others where. */
-static int begin_together(struct pawl_making *making, const char *tag,
-                          uint64_t id, int rc, struct pawl_error *err)
+static bool is_alone(const struct pawl_making *making)
 {
-    struct pawl_agreement *agreement = making->setup->agreement;
-    struct pawl_buffer told = {0};
-    uint8_t number[8];
-    bool begun = rc == 0 && pawl_agreement_leads(agreement);
-    put_le64(number, id);
-    if (begun) {
-        pawl_buffer_append(&told, number, sizeof(number));
+    return pawl_agreement_is_alone(making->setup->agreement);
+}
+
+static bool is_local(const struct pawl_making *making)
+{
+    return making->setup->config->layout == PAWL_LAYOUT_LOCAL;
+}
+
+static int begin(struct pawl_making *making, const char *save_dir,
+                 const char *tag, struct pawl_error *err)
+{
+    making->save_dir = strdup(save_dir);
+    int rc = making->save_dir == NULL
+                 ? pawl_fail_nomem(err)
+                 : pawl_path_join(&making->tag_dir, save_dir, tag, err);
+    if (rc == 0) {
+        rc = pawl_place_store(&making->store, making->setup->place, save_dir,
+                              err);
     }
-    if (rc == 0 && told.failed) {
-        rc = pawl_fail_nomem(err);
+    if (is_alone(making)) {
+        return rc < 0 ? rc : pawl_making_take(making, tag, NULL, err);
     }
-    rc = pawl_agreement_create(agreement, tag, rc, &told, err);
-    making->round = agreement->creates;
-    if (rc == 0 && !begun) {
-        rc = told.len == sizeof(number)
-                 ? pawl_commit_join(&making->commit, tag, get_le64(told.data),
-                                    err)
-                 : pawl_fail(err, PAWL_EBUG, 0, "rank 0 told nothing");
-    } else if (rc < 0 && begun) {
-        pawl_commit_abort(&making->commit);
-    }
-    pawl_buffer_fini(&told);
-    return rc;
+    return is_local(making) ? pawl_parts_begin(making, tag, rc, err)
+                            : pawl_together_begin(making, tag, rc, err);
 }
 
 int pawl_making_begin(struct pawl_making *making,
@@ -86,7 +85,6 @@ int pawl_making_begin(struct pawl_making *making,
                       bool is_alone, const char *save_dir, const char *tag,
                       struct pawl_error *err)
 {
-    uint64_t id = 0;
     *making = (struct pawl_making){
         .setup = setup,
         .commit = {.store = &making->store,
@@ -98,19 +96,7 @@ int pawl_making_begin(struct pawl_making *making,
                        setup->keeps_latest != NULL && *setup->keeps_latest,
                    .ranks = pawl_agreement_size(setup->agreement)},
     };
-    making->save_dir = strdup(save_dir);
-    int rc = making->save_dir == NULL
-                 ? pawl_fail_nomem(err)
-                 : pawl_path_join(&making->tag_dir, save_dir, tag, err);
-    if (rc == 0) {
-        rc = pawl_place_store(&making->store, setup->place, save_dir, err);
-    }
-    if (rc == 0 && pawl_agreement_leads(setup->agreement)) {
-        rc = begin_first(making, tag, &id, err);
-    }
-    if (!pawl_agreement_is_alone(setup->agreement)) {
-        rc = begin_together(making, tag, id, rc, err);
-    }
+    int rc = begin(making, save_dir, tag, err);
     if (rc < 0) {
         end(making);
     }
@@ -163,9 +149,8 @@ int pawl_making_add(struct pawl_making *making, const char *below,
     return rc;
 }
 
-/* One more than the highest number of a checkpoint that is there. */
-static int next_sequence(struct pawl_making *making, uint64_t *out,
-                         struct pawl_error *err)
+int pawl_making_next_sequence(struct pawl_making *making, uint64_t *out,
+                              struct pawl_error *err)
 {
     struct pawl_candidates all = {0};
     int rc = pawl_discover_signed(&all, &making->store, err);
@@ -176,7 +161,8 @@ static int next_sequence(struct pawl_making *making, uint64_t *out,
     return rc;
 }
 
-static void retain(struct pawl_making *making, struct pawl_reading *reading)
+void pawl_making_retain(struct pawl_making *making,
+                        struct pawl_reading *reading)
 {
     char *opened = pawl_reading_opened(reading, making->save_dir);
     struct pawl_retention retention = {
@@ -191,13 +177,13 @@ static void retain(struct pawl_making *making, struct pawl_reading *reading)
     free(opened);
 }
 
-/* Publishes what all ranks staged. */
-static int publish(struct pawl_making *making, struct pawl_reading *reading,
-                   struct pawl_error *err)
+int pawl_making_publish_here(struct pawl_making *making,
+                             struct pawl_reading *reading,
+                             struct pawl_error *err)
 {
     uint64_t sequence = 0;
     bool moved = false;
-    int rc = next_sequence(making, &sequence, err);
+    int rc = pawl_making_next_sequence(making, &sequence, err);
     if (rc < 0) {
         pawl_commit_abort(&making->commit);
         return rc;
@@ -205,96 +191,7 @@ static int publish(struct pawl_making *making, struct pawl_reading *reading,
     rc = pawl_commit_publish(&making->commit, sequence, &moved, err);
     /* While `latest` names an older one, that one must stay. */
     if (rc == 0 && moved) {
-        retain(making, reading);
-    }
-    return rc;
-}
-
-/* Rank 0: waits for the files of all, and adds them to the manifest. */
-static int collect(struct pawl_making *making, struct pawl_error *err)
-{
-    struct pawl_comm_parts texts = {0};
-    char key[PAWL_AGREEMENT_KEY_MAX];
-    pawl_agreement_key(key, PAWL_AGREEMENT_FILES, making->round, 0);
-    pawl_commit_describe(&making->commit);
-    int rc = pawl_agreement_report(&texts, making->setup->agreement, key, 0, "",
-                                   0, err);
-    if (rc == 0) {
-        rc = pawl_assemble(&making->commit.manifest, &texts, err);
-    }
-    pawl_comm_parts_fini(&texts);
-    return rc;
-}
-
-/* The word of rank 0 on how it went. */
-static int tell(struct pawl_making *making, int rc, bool *heard,
-                struct pawl_error *err)
-{
-    char key[PAWL_AGREEMENT_KEY_MAX];
-    pawl_agreement_key(key, PAWL_AGREEMENT_COMMIT, making->round, 0);
-    return pawl_agreement_tell(making->setup->agreement, key, rc, NULL, heard,
-                               err);
-}
-
-static int publish_as_first(struct pawl_making *making,
-                            struct pawl_reading *reading,
-                            struct pawl_error *err)
-{
-    struct pawl_error why;
-    int rc = collect(making, err);
-    if (rc == 0) {
-        rc = publish(making, reading, err);
-        if (rc < 0) {
-            pawl_error_prefix(err, "rank 0");
-        }
-    } else {
-        pawl_commit_abort(&making->commit);
-    }
-    /* That the others do not hear of it takes nothing back. */
-    if (tell(making, rc, NULL, rc < 0 ? err : &why) < 0 && rc == 0) {
-        pawl_log_line(making->setup->log, PAWL_LOG_WARNING,
-                      "'%s' is committed, but the other ranks may not know: %s",
-                      making->commit.layout.tag, why.message);
-    }
-    return rc;
-}
-
-/* Gives rank 0 the list of files, or the reason why there is none. */
-static int report(struct pawl_making *making, int status,
-                  const struct pawl_error *why, struct pawl_error *err)
-{
-    struct pawl_comm_parts none = {0};
-    struct pawl_buffer text = {0};
-    struct pawl_error copy = {0};
-    char key[PAWL_AGREEMENT_KEY_MAX];
-    if (status < 0) {
-        copy = *why;
-    } else {
-        pawl_commit_describe(&making->commit);
-        status = pawl_assemble_encode(&making->commit.manifest, &text, &copy);
-    }
-    pawl_agreement_key(key, PAWL_AGREEMENT_FILES, making->round, 0);
-    int rc = pawl_agreement_report(&none, making->setup->agreement, key, status,
-                                   text.data, text.len, &copy);
-    pawl_buffer_fini(&text);
-    return rc < 0 ? pawl_error_copy(err, &copy) : 0;
-}
-
-static int publish_as_other(struct pawl_making *making, struct pawl_error *err)
-{
-    struct pawl_error why;
-    int rc = pawl_commit_sync(&making->commit, &why);
-    int sent = report(making, rc, &why, err);
-    pawl_commit_leave(&making->commit);
-    if (sent < 0) {
-        return sent;
-    }
-    bool heard = false;
-    rc = tell(making, rc, &heard, err);
-    if (!heard) {
-        pawl_error_prefix(err,
-                          "whether checkpoint '%s' was committed is not known",
-                          making->commit.layout.tag);
+        pawl_making_retain(making, reading);
     }
     return rc;
 }
@@ -302,51 +199,23 @@ static int publish_as_other(struct pawl_making *making, struct pawl_error *err)
 int pawl_making_publish(struct pawl_making *making,
                         struct pawl_reading *reading, struct pawl_error *err)
 {
-    const struct pawl_agreement *agreement = making->setup->agreement;
     struct pawl_error why;
-    int rc = pawl_agreement_is_alone(agreement) ? publish(making, reading, &why)
-             : pawl_agreement_leads(agreement)
-                 ? publish_as_first(making, reading, &why)
-                 : publish_as_other(making, &why);
+    int rc = is_alone(making) ? pawl_making_publish_here(making, reading, &why)
+             : is_local(making) ? pawl_parts_publish(making, reading, &why)
+                                : pawl_together_publish(making, reading, &why);
     end(making);
     return rc < 0 ? pawl_error_copy(err, &why) : 0;
 }
 
-/* Rank 0 gives up what others may still be writing: after a failure they come
- * to their commit, too; what the caller gave up they may never. */
-static void abort_as_first(struct pawl_making *making,
-                           const struct pawl_error *why, bool has_failed)
-{
-    struct pawl_error told = *why;
-    struct pawl_error ignored;
-    if (has_failed) {
-        collect(making, &ignored);
-    }
-    pawl_commit_abort(&making->commit);
-    pawl_error_prefix(&told, "rank 0");
-    tell(making, told.code, NULL, &told);
-}
-
 void pawl_making_abort(struct pawl_making *making, const struct pawl_error *why)
 {
-    struct pawl_error given_up;
-    bool has_failed = why != NULL && why->code < 0;
     if (making->setup == NULL) {
         return;
     }
-    const struct pawl_agreement *agreement = making->setup->agreement;
-    if (!has_failed) {
-        pawl_fail(&given_up, PAWL_ESTATE, 0, "checkpoint '%s' was given up",
-                  making->commit.layout.tag);
-        why = &given_up;
-    }
-    if (pawl_agreement_is_alone(agreement)) {
+    if (is_alone(making)) {
         pawl_commit_abort(&making->commit);
-    } else if (pawl_agreement_leads(agreement)) {
-        abort_as_first(making, why, has_failed);
     } else {
-        report(making, why->code, why, NULL);
-        pawl_commit_leave(&making->commit);
+        pawl_together_abort(making, why);
     }
     end(making);
 }

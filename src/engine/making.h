@@ -9,6 +9,7 @@
 #define PAWL_ENGINE_MAKING_H
 
 #include "engine/commit.h"
+#include "engine/nodes.h"
 #include "engine/reading.h"
 #include "engine/setup.h"
 #include "engine/transfer.h"
@@ -19,7 +20,10 @@ struct pawl_making {
     char *tag_dir;           /* save_dir/tag */
     struct pawl_store store; /* rooted at the save_dir */
     struct pawl_commit commit;
-    uint64_t round; /* of the ranks' agreement on it */
+    /* With several ranks: */
+    uint64_t round;          /* of their agreement on it */
+    bool leads;              /* this one has taken the tag, and publishes */
+    struct pawl_nodes nodes; /* of which, if their directories are local */
 };
 
 /* Clears away what dead processes left and takes the tag; of several ranks rank
@@ -61,5 +65,26 @@ int pawl_making_publish(struct pawl_making *making,
  */
 void pawl_making_abort(struct pawl_making *making,
                        const struct pawl_error *why);
+
+/* ---- steps, for together.c and parts.c ----------------------------------- */
+
+/* Clears away what dead processes left, and takes the tag: see
+ * pawl_commit_begin. */
+int pawl_making_take(struct pawl_making *making, const char *tag, uint64_t *id,
+                     struct pawl_error *err);
+
+/* One more than the highest number of a checkpoint that is there. */
+int pawl_making_next_sequence(struct pawl_making *making, uint64_t *out,
+                              struct pawl_error *err);
+
+/* Publishes what is staged, with the manifest as it is, then lets retention
+ * run.  Ends the commit, not the making. */
+int pawl_making_publish_here(struct pawl_making *making,
+                             struct pawl_reading *reading,
+                             struct pawl_error *err);
+
+/* Lets retention run after a commit. */
+void pawl_making_retain(struct pawl_making *making,
+                        struct pawl_reading *reading);
 
 #endif

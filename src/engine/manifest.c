@@ -186,7 +186,12 @@ static void put_head(struct pawl_buffer *out,
     put(out, ",\n  \"sequence\": %llu,\n  \"created_unix_ms\": %llu,\n",
         (unsigned long long)manifest->sequence,
         (unsigned long long)manifest->created_unix_ms);
-    put(out, "  \"world_size\": %u,\n  \"files\": [", manifest->world_size);
+    put(out, "  \"world_size\": %u,\n", manifest->world_size);
+    if (manifest->parts > 0) {
+        put(out, "  \"part\": %u,\n  \"parts\": %u,\n", manifest->part,
+            manifest->parts);
+    }
+    put(out, "  \"files\": [");
 }
 
 static void put_file(struct pawl_buffer *out,
@@ -327,6 +332,25 @@ static int parse_files(struct pawl_manifest *manifest, const json_t *root,
     return rc;
 }
 
+/* Both keys, or neither. */
+static int parse_parts(struct pawl_manifest *manifest, const json_t *root,
+                       struct pawl_error *err)
+{
+    uint64_t part = 0;
+    uint64_t parts = 0;
+    if (json_object_get(root, "part") == NULL &&
+        json_object_get(root, "parts") == NULL) {
+        return 0;
+    }
+    if (!get_number(root, "part", UINT32_MAX, &part) ||
+        !get_number(root, "parts", UINT32_MAX, &parts) || part >= parts) {
+        return wrong(err, "it does not say which part it is");
+    }
+    manifest->part = (uint32_t)part;
+    manifest->parts = (uint32_t)parts;
+    return 0;
+}
+
 static int parse_head(struct pawl_manifest *manifest, const json_t *root,
                       struct pawl_error *err)
 {
@@ -349,7 +373,7 @@ static int parse_head(struct pawl_manifest *manifest, const json_t *root,
         return wrong(err, "it has no world size");
     }
     manifest->world_size = (uint32_t)world_size;
-    return 0;
+    return parse_parts(manifest, root, err);
 }
 
 static int check_version(const json_t *root, struct pawl_error *err)

@@ -26,6 +26,8 @@
  *                    checkpoints, whatever the clock did
  *   created_unix_ms  when the commit began
  *   world_size       how many ranks took part
+ *   part, parts      only with `"layout": "local"`: which part this is, from 0,
+ *                    and of how many; the others lie on other nodes
  *   files            path below the tag's directory, bytes, the zip CRC-32 of
  *                    them all, and the rank that wrote it; if the config
  *                    says `"digest": "xxh3"` also "xxh3", which is explained
@@ -65,6 +67,8 @@ struct pawl_manifest {
     uint64_t sequence;
     uint64_t created_unix_ms;
     uint32_t world_size;
+    uint32_t part;
+    uint32_t parts; /* 0: it is all */
     struct pawl_manifest_file *files;
     size_t count;
     size_t capacity;

@@ -6,7 +6,9 @@
 #include "engine/discover.h"
 #include "engine/load.h"
 #include "engine/manifest_file.h"
+#include "engine/nodes.h"
 #include "engine/owner.h"
+#include "engine/parts.h"
 #include "engine/recovery.h"
 #include "engine/tag_state.h"
 #include "engine/verify.h"
@@ -63,12 +65,24 @@ static struct pawl_verifier verifier_of(struct pawl_reading *reading)
         .block_bytes = (size_t)reading->setup->config->block_bytes,
         .images = images_of(reading),
         .cache = &reading->cache,
-        .rank = pawl_agreement_rank(reading->setup->agreement),
-        .ranks = pawl_agreement_size(reading->setup->agreement),
+        .share = reading->share,
     };
 }
 
 /* ---- opening ------------------------------------------------------------ */
+
+/* Who opens it decides what a checkpoint of another world is good for. */
+static void note_world(const struct pawl_engine_setup *setup, const char *tag,
+                       uint32_t world_size)
+{
+    uint32_t ranks = pawl_agreement_size(setup->agreement);
+    if (pawl_agreement_leads(setup->agreement) && world_size != ranks) {
+        pawl_log_line(setup->log, PAWL_LOG_INFO,
+                      "checkpoint '%s' was made by %u ranks, and is opened by "
+                      "%u",
+                      tag, world_size, ranks);
+    }
+}
 
 /* Verifies what was found and remembers it as open.  Takes the manifest over,
  * also on failure. */
@@ -90,18 +104,15 @@ static int open_found(struct pawl_reading *reading, const char *load_dir,
         free(dir);
         return rc;
     }
-    if (is_signed && verifier.rank == 0 &&
-        manifest->world_size != verifier.ranks) {
-        pawl_log_line(reading->setup->log, PAWL_LOG_INFO,
-                      "checkpoint '%s' was made by %u ranks, and is opened by "
-                      "%u",
-                      tag, manifest->world_size, verifier.ranks);
+    if (is_signed) {
+        note_world(reading->setup, tag, manifest->world_size);
     }
     pthread_mutex_lock(&reading->locked.lock);
     forget_locked(reading);
     reading->locked.dir = dir;
     reading->locked.is_signed = is_signed;
     reading->locked.is_proven = verifier.level == PAWL_VERIFY_FULL;
+    reading->locked.share = reading->share;
     reading->locked.manifest = *manifest;
     pthread_mutex_unlock(&reading->locked.lock);
     return 0;
@@ -217,13 +228,13 @@ static int find_candidate(struct pawl_candidates *next,
 
 /* Rank 0 tells the others what there is: tags, each with its NUL. */
 static int share_candidates(struct pawl_candidates *all,
-                            const struct pawl_agreement *agreement, int rc,
-                            struct pawl_error *err)
+                            const struct pawl_agreement *agreement,
+                            size_t index, int rc, struct pawl_error *err)
 {
     struct pawl_buffer told = {0};
     char key[PAWL_AGREEMENT_KEY_MAX];
     bool leads = pawl_agreement_leads(agreement);
-    pawl_agreement_key(key, PAWL_AGREEMENT_OPEN, agreement->opens, 0);
+    pawl_agreement_key(key, PAWL_AGREEMENT_OPEN, agreement->opens, index);
     for (size_t i = 0; leads && i < all->count; i++) {
         pawl_buffer_append(&told, all->items[i].tag,
                            strlen(all->items[i].tag) + 1);
@@ -247,6 +258,13 @@ static int share_candidates(struct pawl_candidates *all,
     return rc;
 }
 
+/* Whether the ranks of each node read a directory of their own. */
+static bool is_local(const struct pawl_reading *reading)
+{
+    return !pawl_agreement_is_alone(reading->setup->agreement) &&
+           reading->setup->config->layout == PAWL_LAYOUT_LOCAL;
+}
+
 /* Opens `tag` if it is whole as far as this rank has to prove it; with several
  * ranks all do, or none. */
 static int open_together(struct pawl_reading *reading, struct pawl_store *store,
@@ -267,6 +285,10 @@ static int open_together(struct pawl_reading *reading, struct pawl_store *store,
     pawl_agreement_key(key, PAWL_AGREEMENT_PROVE, agreement->opens, index);
     rc = pawl_agreement_settle(agreement, key, asked == NULL ? "" : asked, rc,
                                NULL, err);
+    if (rc == 0 && is_local(reading)) {
+        rc = pawl_parts_fit(agreement, agreement->opens, index,
+                            &reading->locked.manifest, err);
+    }
     if (rc < 0 && opened) {
         pawl_reading_close(reading);
     }
@@ -283,20 +305,57 @@ static bool is_end(const struct pawl_reading *reading, int rc)
                        rc == PAWL_ESTATE || rc == PAWL_EINVAL));
 }
 
-/* Finds what to open next, which all ranks then know. */
+static void recover(struct pawl_reading *reading, struct pawl_store *store)
+{
+    struct pawl_recovery recovery = {
+        .store = store,
+        .log = reading->setup->log,
+        .token = reading->token,
+        .durable = reading->setup->config->durable,
+        .ours_too = reading->is_alone,
+    };
+    pawl_recover(&recovery);
+}
+
+/* Finds out what this rank has to verify, and clears its node's directory. */
+static int meet_nodes(struct pawl_reading *reading, struct pawl_store *store,
+                      const char *load_dir, struct pawl_error *err)
+{
+    const struct pawl_agreement *agreement = reading->setup->agreement;
+    uint32_t rank = pawl_agreement_rank(agreement);
+    struct pawl_nodes nodes = {0};
+    char key[PAWL_AGREEMENT_KEY_MAX];
+    pawl_agreement_key(key, PAWL_AGREEMENT_MEET, agreement->opens, 0);
+    int rc = pawl_nodes_meet(&nodes, agreement, key, load_dir, err);
+    if (rc < 0) {
+        return rc;
+    }
+    reading->share.rank = pawl_nodes_index(&nodes, rank, &reading->share.ranks);
+    if (rank != 0 && reading->share.rank == 0) { /* rank 0 did so before */
+        recover(reading, store);
+    }
+    pawl_nodes_fini(&nodes);
+    return 0;
+}
+
+/* Finds what to open next, which all ranks then know; `look` counts from 0. */
 static int agree_on_next(struct pawl_candidates *next,
-                         struct pawl_reading *reading, const char *load_dir,
-                         const char *tag, const struct pawl_candidates *tried,
-                         bool is_first, struct pawl_error *err)
+                         struct pawl_reading *reading, struct pawl_store *store,
+                         const char *load_dir, const char *tag,
+                         const struct pawl_candidates *tried, size_t look,
+                         struct pawl_error *err)
 {
     struct pawl_agreement *agreement = reading->setup->agreement;
     int rc = 0;
     if (pawl_agreement_leads(agreement)) {
-        rc = find_candidate(next, reading, load_dir, tag, tried, is_first, err);
+        rc =
+            find_candidate(next, reading, load_dir, tag, tried, look == 0, err);
     }
     if (!pawl_agreement_is_alone(agreement)) {
-        agreement->opens++;
-        rc = share_candidates(next, agreement, rc, err);
+        rc = share_candidates(next, agreement, look, rc, err);
+    }
+    if (rc == 0 && look == 0 && is_local(reading)) {
+        rc = meet_nodes(reading, store, load_dir, err);
     }
     return rc;
 }
@@ -320,11 +379,12 @@ static int open_newest(struct pawl_reading *reading, struct pawl_store *store,
 {
     struct pawl_candidates tried = {0};
     int rc = 0;
-    for (int empty = 0; rc == 0 && tag_out[0] == '\0' && empty < LOOKS_MAX;) {
+    int empty = 0;
+    for (size_t look = 0; rc == 0 && tag_out[0] == '\0' && empty < LOOKS_MAX;
+         look++) {
         struct pawl_candidates next = {0};
         struct pawl_error why;
-        bool is_first = tried.count == 0 && empty == 0;
-        rc = agree_on_next(&next, reading, load_dir, NULL, &tried, is_first,
+        rc = agree_on_next(&next, reading, store, load_dir, NULL, &tried, look,
                            err);
         empty = next.count > 0 ? 0 : empty + 1;
         if (rc < 0 || next.count == 0) {
@@ -333,7 +393,7 @@ static int open_newest(struct pawl_reading *reading, struct pawl_store *store,
         }
         const char *tag = next.items[0].tag;
         int opened =
-            open_together(reading, store, load_dir, tag, NULL, 0, &why);
+            open_together(reading, store, load_dir, tag, NULL, look, &why);
         if (opened == 0) {
             snprintf(tag_out, PAWL_TAG_MAX + 1, "%s", tag);
         } else if (is_end(reading, opened)) {
@@ -357,7 +417,7 @@ static int open_named(struct pawl_reading *reading, struct pawl_store *store,
                       char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
 {
     struct pawl_candidates next = {0};
-    int rc = agree_on_next(&next, reading, load_dir, tag, NULL, true, err);
+    int rc = agree_on_next(&next, reading, store, load_dir, tag, NULL, 0, err);
     pawl_candidates_fini(&next);
     if (rc == 0) {
         rc = open_together(reading, store, load_dir, tag, tag, 0, err);
@@ -372,22 +432,23 @@ int pawl_reading_open(struct pawl_reading *reading, bool is_alone,
                       const char *load_dir, const char *tag,
                       char tag_out[PAWL_TAG_MAX + 1], struct pawl_error *err)
 {
-    const struct pawl_engine_setup *setup = reading->setup;
+    struct pawl_agreement *agreement = reading->setup->agreement;
     struct pawl_store store = {0};
-    int rc = pawl_place_store(&store, setup->place, load_dir, err);
+    int rc = pawl_place_store(&store, reading->setup->place, load_dir, err);
     if (rc < 0) {
         return rc;
     }
     tag_out[0] = '\0';
-    struct pawl_recovery recovery = {
-        .store = &store,
-        .log = setup->log,
-        .token = reading->token,
-        .durable = setup->config->durable,
-        .ours_too = is_alone,
+    reading->is_alone = is_alone;
+    reading->share = (struct pawl_share){
+        .rank = pawl_agreement_rank(agreement),
+        .ranks = pawl_agreement_size(agreement),
     };
-    if (pawl_agreement_leads(setup->agreement)) {
-        pawl_recover(&recovery);
+    if (pawl_agreement_leads(agreement)) {
+        recover(reading, &store);
+    }
+    if (!pawl_agreement_is_alone(agreement)) {
+        agreement->opens++;
     }
     rc = tag == NULL ? open_newest(reading, &store, load_dir, tag_out, err)
                      : open_named(reading, &store, load_dir, tag, tag_out, err);
@@ -423,7 +484,6 @@ static int ask_manifest(struct pawl_reading *reading, const char *path,
                         struct pawl_manifest_file *file, bool *is_proven,
                         struct pawl_error *err)
 {
-    const struct pawl_verifier verifier = verifier_of(reading);
     const struct pawl_manifest *manifest = &reading->locked.manifest;
     const struct pawl_manifest_file *entry = NULL;
     int rc = 0;
@@ -440,8 +500,8 @@ static int ask_manifest(struct pawl_reading *reading, const char *path,
         rc = file->path == NULL ? pawl_fail_nomem(err) : 0;
         /* What another rank proved is proved again: it may see other bytes. */
         *is_proven = reading->locked.is_proven &&
-                     pawl_verify_is_ours(&verifier, manifest,
-                                         (size_t)(entry - manifest->files));
+                     pawl_share_has(&reading->locked.share, manifest,
+                                    (size_t)(entry - manifest->files));
     }
     pthread_mutex_unlock(&reading->locked.lock);
     return rc;

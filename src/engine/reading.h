@@ -12,14 +12,17 @@
 #include "engine/manifest.h"
 #include "engine/setup.h"
 #include "engine/state_file.h"
+#include "engine/verify.h"
 
 #include <pthread.h>
 
 struct pawl_reading {
     const struct pawl_engine_setup *setup; /* borrowed */
     struct pawl_formats formats;
-    uint64_t token; /* of the engine: see owner.h */
-    uint64_t opens; /* tried so far; the opening thread's */
+    uint64_t token;          /* of the engine: see owner.h */
+    uint64_t opens;          /* tried so far; the opening thread's */
+    struct pawl_share share; /* of what is opened; the opening thread's */
+    bool is_alone;           /* no checkpoint is under way; likewise */
     struct pawl_image_options images;
     struct pawl_image_cache cache; /* of the open checkpoint */
     /* What load may look at while another thread opens or closes; the lock is
@@ -28,7 +31,8 @@ struct pawl_reading {
         pthread_mutex_t lock;
         char *dir; /* load_dir/tag; NULL: none is open */
         bool is_signed;
-        bool is_proven; /* every byte was verified */
+        bool is_proven; /* every byte of our share was verified */
+        struct pawl_share share;
         struct pawl_manifest manifest;
     } locked;
 };

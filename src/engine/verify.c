@@ -238,16 +238,16 @@ static int check_named(const struct pawl_verifier *verifier, const char *dir,
     return rc;
 }
 
-bool pawl_verify_is_ours(const struct pawl_verifier *verifier,
-                         const struct pawl_manifest *manifest, size_t index)
+bool pawl_share_has(const struct pawl_share *share,
+                    const struct pawl_manifest *manifest, size_t index)
 {
-    if (verifier->ranks <= 1) {
+    if (share->ranks <= 1) {
         return true;
     }
-    size_t number = manifest->world_size == verifier->ranks
+    size_t number = manifest->world_size == share->ranks
                         ? manifest->files[index].rank
                         : index;
-    return number % verifier->ranks == verifier->rank;
+    return number % share->ranks == share->rank;
 }
 
 int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
@@ -255,7 +255,7 @@ int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
                        struct pawl_error *err)
 {
     for (size_t i = 0; i < manifest->count; i++) {
-        int rc = pawl_verify_is_ours(verifier, manifest, i)
+        int rc = pawl_share_has(&verifier->share, manifest, i)
                      ? check_named(verifier, dir, &manifest->files[i], err)
                      : 0;
         if (rc < 0) {
@@ -314,11 +314,10 @@ static int check_any(const struct pawl_verifier *verifier, const char *dir,
 }
 
 /* Nodes may list a directory in different orders: the name decides. */
-static bool is_path_ours(const struct pawl_verifier *verifier, const char *path)
+static bool is_path_ours(const struct pawl_share *share, const char *path)
 {
-    return verifier->ranks <= 1 ||
-           pawl_crc32(0, path, strlen(path)) % verifier->ranks ==
-               verifier->rank;
+    return share->ranks <= 1 ||
+           pawl_crc32(0, path, strlen(path)) % share->ranks == share->rank;
 }
 
 int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
@@ -333,7 +332,7 @@ int pawl_verify_unsigned(const struct pawl_verifier *verifier, const char *dir,
     }
     for (size_t i = 0; rc >= 0 && i < tree.count; i++) {
         if (!tree.items[i].is_dir) {
-            bool ours = is_path_ours(verifier, tree.items[i].path);
+            bool ours = is_path_ours(&verifier->share, tree.items[i].path);
             rc = check_any(verifier, dir, tree.items[i].path, ours, err);
             found += rc > 0;
         }

@@ -15,6 +15,17 @@
 #include "engine/object.h"
 #include "engine/state_file.h"
 
+/* Several ranks verify a checkpoint together, each the files that it wrote, or
+ * of as many when other ranks wrote it.  `ranks` 0 or 1: all of them. */
+struct pawl_share {
+    uint32_t rank;
+    uint32_t ranks;
+};
+
+/* Whether file number `index` of `manifest` is for this share to verify. */
+bool pawl_share_has(const struct pawl_share *share,
+                    const struct pawl_manifest *manifest, size_t index);
+
 struct pawl_verifier {
     struct pawl_place *place;
     const struct pawl_formats *formats;
@@ -24,18 +35,11 @@ struct pawl_verifier {
      * room for is kept. */
     const struct pawl_image_options *images;
     struct pawl_image_cache *cache;
-    /* Several ranks verify a checkpoint together, each the files that it wrote,
-     * or of as many when other ranks wrote it.  `ranks` 0 or 1: all of them. */
-    uint32_t rank;
-    uint32_t ranks;
+    struct pawl_share share;
 };
 
-/* Whether file number `index` of `manifest` is this rank's to verify. */
-bool pawl_verify_is_ours(const struct pawl_verifier *verifier,
-                         const struct pawl_manifest *manifest, size_t index);
-
-/* 0 if every file of the manifest that is ours is in `dir` (absolute), as long
- * as it should be, and: at full level its bytes give the checksum; at size
+/* 0 if every file of the manifest, of our share, is in `dir` (absolute), as
+ * long as it should be, and: at full level its bytes give the checksum; at size
  * level it parses. PAWL_ECORRUPT, PAWL_EFORMAT, PAWL_EIO, with the file and
  * what is wrong. */
 int pawl_verify_signed(const struct pawl_verifier *verifier, const char *dir,
