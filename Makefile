@@ -15,6 +15,8 @@
 ## make disk-full    a disk that is full at some moment of a save, 200 times;
 ##                   as root, or with user namespaces; 1 minute
 ## make coverage  what the C tests run of src/, to docs/coverage.txt; 5 minutes
+## make soak      saves, retention and loads at once over a disk that fails; half
+##                an hour, or PAWL_SOAK_SECONDS
 ## make install   the library, its headers and the command; PREFIX=/usr/local
 ## make clean     remove what was built; .venv stays
 ## make help      this text
@@ -22,7 +24,7 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test bench fuzz model kill-ranks kill-loop disk-full
+.PHONY: help demo test bench fuzz model kill-ranks kill-loop disk-full soak
 .PHONY: coverage install clean
 
 help:
@@ -63,6 +65,10 @@ disk-full:
 coverage:
 	@tools/setup test
 	@tools/coverage
+
+soak:
+	@tools/setup test
+	@tools/test soak
 
 install:
 	@tools/setup build

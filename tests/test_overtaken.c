@@ -4,8 +4,8 @@
  *
  * An open without a tag is interrupted at each of its system calls in turn; the
  * other job then commits twice, with retention or under the same tag.  At each
- * moment there is a whole checkpoint, so one must be opened: who is told that
- * there is none begins training anew.
+ * moment there is a whole checkpoint, so one must be opened, and not the pinned
+ * one, which was old before: who is told that there is none begins anew.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,9 @@
 #include "fault_io.h"
 #include "store/store_file.h"
 
-#define JOB "{\"engine\": \"torch\", \"durable\": false, \"keep_last\": 1%s}"
+#define JOB                                                                    \
+    "{\"engine\": \"torch\", \"durable\": false, \"keep_last\": 1, "           \
+    "\"pinned\": [\"step-1\"]%s}"
 
 struct race {
     struct engine_fixture *fix; /* of the reader */
@@ -38,7 +40,7 @@ static void commit_another(struct race *race)
     char path[4200];
     snprintf(tag, sizeof(tag), "%s", "best");
     race->number++;
-    if (!race->same_tag) {
+    if (!race->same_tag || race->number == 1) {
         snprintf(tag, sizeof(tag), "step-%d", race->number);
     }
     snprintf(path, sizeof(path), "%s/%s/model.pt", race->fix->run, tag);
@@ -85,6 +87,7 @@ static bool open_overtaken(struct race *race, size_t nth)
     struct pawl_state *state = NULL;
     snprintf(opened, sizeof(opened), "%s", tag);
     snprintf(name, sizeof(name), "%s/model.pt", opened);
+    assert_string_not_equal(opened, "step-1");
     if (pawl_engine_load(&state, fix->engine, engine_fixture_path(fix, name), 0,
                          NULL) == 0) { /* else it is deleted by now */
         int64_t number = number_of(state);
@@ -109,6 +112,7 @@ static void run_race(const char *reader, bool same_tag, bool recycle)
     snprintf(config, sizeof(config), JOB, recycle ? ", \"recycle\": true" : "");
     assert_int_equal(pawl_engine_new(&race.job, config, &err), 0);
     pawl_engine_set_log(race.job, engine_fixture_log, race.fix);
+    commit_another(&race);
     commit_another(&race);
     fault_io_set_hook(race.fault, overtake, &race);
     size_t nth = 1;

@@ -2,12 +2,14 @@
 /* test_owner.c - tags that are taken, given back, and left by the dead. */
 #include "engine/owner.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,63 @@ static void test_other_hosts_are_never_dead(void **state)
                   "process 4711 on 'node7'");
     put_record(stage, "{}"); /* says nothing, so it proves nothing */
     assert_int_equal(take(stage, MINE, &was, NULL, &err), PAWL_EBUSY);
+}
+
+/* Puts `text` in the place of the number behind `key` of the record. */
+static void age_record(struct owner_stage *stage, const char *key,
+                       const char *text)
+{
+    size_t len = 0;
+    char *record = run_read(stage->fix, stage->layout.owner, &len);
+    char *at = strstr(record, key);
+    char aged[8192];
+    assert_non_null(at);
+    at += strlen(key);
+    size_t digits = strspn(at, "0123456789");
+    assert_true(digits > 0);
+    snprintf(aged, sizeof(aged), "%.*s%s%s", (int)(at - record), record, text,
+             at + digits);
+    put_record(stage, aged);
+    free(record);
+    const struct timespec never[2] = {{0, 0}, {0, 0}};
+    const char *path = engine_fixture_path(stage->fix, stage->layout.owner);
+    utimensat(AT_FDCWD, path, never, 0); /* not there: a store in memory */
+}
+
+/* A holder that lives keeps the tag, however long ago he took it and whatever
+ * the clocks say; one that is dead has lost it, even in the future. */
+static void test_age_proves_nothing(void **state)
+{
+    static const char *const times[] = {"1", "1000000000000", "9000000000000"};
+    struct owner_stage *stage = *state;
+    enum pawl_owner_state was;
+    struct pawl_error err;
+    int fds[2];
+    char byte;
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        byte = take(stage, MINE, &was, NULL, NULL) == 0 ? 'y' : 'n';
+        while (write(fds[1], &byte, 1) == 1) {
+            pause();
+        }
+        _exit(1);
+    }
+    assert_int_equal(read(fds[0], &byte, 1), 1);
+    assert_int_equal(byte, 'y');
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+        age_record(stage, "\"created_unix_ms\": ", times[i]);
+        assert_int_equal(look(stage, OTHER_ENGINE, NULL), PAWL_OWNER_OTHER);
+        assert_failed(take(stage, OTHER_ENGINE, &was, NULL, &err), PAWL_EBUSY,
+                      &err, "is being made by process");
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(take(stage, OTHER_ENGINE, &was, NULL, &err), 0);
+    assert_int_equal(was, PAWL_OWNER_DEAD);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 /* Records are renamed to their place whole: what is none was never finished. */
@@ -337,6 +396,7 @@ int main(void)
         TEST(test_other_hosts_are_never_dead),
         TEST(test_rubbish_is_dead),
         TEST(test_claims_of_the_dead_are_swept),
+        TEST(test_age_proves_nothing),
         TEST(test_death_while_taking),
         TEST(test_power_cuts_while_taking),
         TEST(test_a_late_heir_gets_nothing),

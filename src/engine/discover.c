@@ -192,9 +192,10 @@ static int skip(struct finder *f, const char *tag, const char *why)
 }
 
 /* 0, or what makes it useless to go on. */
-static int consider(struct finder *f, const struct pawl_listing_item *dir,
+static int consider(void *ctx, const struct pawl_listing_item *dir,
                     struct pawl_error *err)
 {
+    struct finder *f = ctx;
     const char *tag = dir->path;
     struct pawl_manifest manifest = {0};
     struct pawl_owner owner;
@@ -228,21 +229,88 @@ static int consider(struct finder *f, const struct pawl_listing_item *dir,
     return rc < 0 ? skip(f, tag, why.message) : 0;
 }
 
-static int consider_all(struct finder *f, struct pawl_error *err)
+/* What is done with each directory that may be a checkpoint. */
+struct visitor {
+    int (*visit)(void *ctx, const struct pawl_listing_item *dir,
+                 struct pawl_error *err);
+    void (*forget)(void *ctx); /* all that was visited */
+    void *ctx;
+};
+
+static int by_name(const void *left, const void *right)
 {
-    struct pawl_listing listing = {0};
-    int rc = pawl_listing_dir(&listing, &f->store, "", err);
+    const struct pawl_listing_item *a = left;
+    const struct pawl_listing_item *b = right;
+    return strcmp(a->path, b->path);
+}
+
+static int list_sorted(struct pawl_listing *out, struct pawl_store *store,
+                       struct pawl_error *err)
+{
+    int rc = pawl_listing_dir(out, store, "", err);
     if (rc == PAWL_ENOENT) {
-        return 0;
+        return 0; /* there is nothing */
     }
-    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const struct pawl_listing_item *item = &listing.items[i];
+    if (out->count > 1) {
+        qsort(out->items, out->count, sizeof(*out->items), by_name);
+    }
+    return rc;
+}
+
+static bool has_same_names(const struct pawl_listing *a,
+                           const struct pawl_listing *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = by_name(&a->items[i], &b->items[i]) == 0;
+    }
+    return same;
+}
+
+static int visit_listed(const struct pawl_listing *listing,
+                        const struct visitor *visitor, struct pawl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < listing->count; i++) {
+        const struct pawl_listing_item *item = &listing->items[i];
         if (item->is_dir && pawl_tag_check(item->path, NULL) == 0) {
-            rc = consider(f, item, err);
+            rc = visitor->visit(visitor->ctx, item, err);
         }
+    }
+    return rc;
+}
+
+/* If another job commits and deletes meanwhile, the newest may be missing from
+ * the list, or be gone when it is visited: so until nothing has changed. */
+static int visit_all(struct pawl_store *store, const struct visitor *visitor,
+                     struct pawl_error *err)
+{
+    enum { VISITS_MAX = 16 };
+    struct pawl_listing listing = {0};
+    bool settled = false;
+    int rc = list_sorted(&listing, store, err);
+    for (int i = 0; rc == 0 && !settled && i < VISITS_MAX; i++) {
+        struct pawl_listing again = {0};
+        if (i > 0) {
+            visitor->forget(visitor->ctx);
+        }
+        rc = visit_listed(&listing, visitor, err);
+        if (rc == 0) {
+            rc = list_sorted(&again, store, err);
+        }
+        settled = rc == 0 && has_same_names(&listing, &again);
+        pawl_listing_fini(&listing);
+        listing = again;
     }
     pawl_listing_fini(&listing);
     return rc;
+}
+
+static void forget_any(void *ctx)
+{
+    struct finder *f = ctx;
+    f->with.count = 0;
+    f->without.count = 0;
 }
 
 /* qsort must not get NULL. */
@@ -266,7 +334,8 @@ int pawl_discover(struct pawl_candidates *out, struct pawl_place *place,
     struct pawl_candidates found = {0};
     int rc = pawl_place_store(&f.store, place, dir, err);
     if (rc == 0) {
-        rc = consider_all(&f, err);
+        rc = visit_all(&f.store, &(struct visitor){consider, forget_any, &f},
+                       err);
     }
     if (rc == 0) {
         char latest[PAWL_TAG_MAX + 1];
@@ -314,25 +383,36 @@ static int consider_signed(struct pawl_candidates *found,
     }
 }
 
+struct signed_finder {
+    struct pawl_candidates found;
+    struct pawl_store *store;
+};
+
+static int visit_signed(void *ctx, const struct pawl_listing_item *dir,
+                        struct pawl_error *err)
+{
+    struct signed_finder *f = ctx;
+    return consider_signed(&f->found, f->store, dir, err);
+}
+
+static void forget_signed(void *ctx)
+{
+    struct signed_finder *f = ctx;
+    f->found.count = 0;
+}
+
 int pawl_discover_signed(struct pawl_candidates *out, struct pawl_store *store,
                          struct pawl_error *err)
 {
-    struct pawl_candidates found = {0};
-    struct pawl_listing listing = {0};
-    int rc = pawl_listing_dir(&listing, store, "", err);
-    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const struct pawl_listing_item *item = &listing.items[i];
-        if (item->is_dir && pawl_tag_check(item->path, NULL) == 0) {
-            rc = consider_signed(&found, store, item, err);
-        }
-    }
-    pawl_listing_fini(&listing);
-    if (rc < 0 && rc != PAWL_ENOENT) {
-        pawl_candidates_fini(&found);
+    struct signed_finder f = {.store = store};
+    int rc = visit_all(store,
+                       &(struct visitor){visit_signed, forget_signed, &f}, err);
+    if (rc < 0) {
+        pawl_candidates_fini(&f.found);
         return rc;
     }
-    sort(&found, newest_signed_first);
-    *out = found;
+    sort(&f.found, newest_signed_first);
+    *out = f.found;
     return 0;
 }
 
