@@ -4,6 +4,8 @@
 
 ## make demo      train, kill in the middle of a save, resume: with all set-up
 ## make test      all tests, with all set-up
+## make deepspeed DeepSpeed with Pawl: with four processes, and by its launchers;
+##                ten minutes
 ## make bench     how fast saving and loading is here, against torch; a
 ##                quarter of an hour; BENCH=--fast, BENCH="--case load", ...
 ## make model     all states of the models of the commit (docs/model.md), with
@@ -24,8 +26,8 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test bench fuzz model kill-ranks kill-loop disk-full soak
-.PHONY: coverage install clean
+.PHONY: help demo test deepspeed bench fuzz model kill-ranks kill-loop disk-full
+.PHONY: soak coverage install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -37,6 +39,10 @@ demo:
 test:
 	@tools/setup test
 	@tools/test
+
+deepspeed:
+	@tools/setup test
+	@tools/test deepspeed
 
 bench:
 	@tools/setup bench

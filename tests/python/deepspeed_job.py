@@ -3,9 +3,10 @@
 
 To import torch and DeepSpeed takes seconds, to fork a process that has them
 takes none.  Reads a job (a JSON object) from each line of its input: `TRAIN`
-says what one may have.  Rank R of a job writes what happened to it to
-OUT.R, a JSON list a line, and what it printed to OUT.R.log.  Answers with the
-list of exit codes, a negative one being a signal.
+says what one may have, and of any job all ranks are killed when rank 0 has
+printed "kill_at".  Rank R of a job writes what happened to it to OUT.R, a JSON
+list a line, and what it printed to OUT.R.log.  Answers with the list of exit
+codes, a negative one being a signal.
 """
 
 import atexit
@@ -20,9 +21,7 @@ import time
 import traceback
 
 import deepspeed
-import deepspeed.moe.layer
-import deepspeed.runtime.pipe.engine
-import deepspeed.runtime.zero.muon.muon_optimizer  # else each training does so
+import deepspeed_warm  # noqa: F401
 import torch
 
 import pawl.deepspeed
@@ -254,11 +253,18 @@ def fork_ranks(job):
     return children
 
 
-def wait_for(children, seconds):
+def is_there(path, text):
+    with open(path) as log:
+        return text in log.read()
+
+
+def wait_for(children, log, kill_at, seconds):
     """Exit codes; who takes longer is killed."""
     codes = [None] * len(children)
     end = time.monotonic() + seconds
     while None in codes:
+        if kill_at and is_there(log, kill_at):
+            end = 0
         for rank, pid in enumerate(children):
             if codes[rank] is None:
                 done, status = os.waitpid(pid, os.WNOHANG)
@@ -266,21 +272,19 @@ def wait_for(children, seconds):
                     codes[rank] = os.waitstatus_to_exitcode(status)
                 elif time.monotonic() > end:
                     os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
+        time.sleep(0.01)
     return codes
 
 
 def main():
-    # JIT would compile a faster allreduce, which takes a minute.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    torch.set_num_threads(1)
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         job = json.loads(line)
-        codes = wait_for(fork_ranks(job), job.pop("seconds", 120))
+        kill_at, seconds = job.pop("kill_at", ""), job.pop("seconds", 120)
+        codes = wait_for(fork_ranks(job), job["out"] + ".0.log", kill_at, seconds)
         print(json.dumps(codes), file=answers, flush=True)
 
 

@@ -12,6 +12,7 @@ JOBS = Path(__file__).with_name("deepspeed_job.py")
 #: Numbers of processes; `make deepspeed` tries more.
 IS_FULL = os.environ.get("PAWL_TEST_DEEPSPEED") == "full"
 WORLDS = [1, 2, 4] if IS_FULL else [1, 2]
+RANKS = 2
 
 
 class Ran:
@@ -72,10 +73,9 @@ class Jobs:
         assert set(ran.codes) == {expect}, ran.printed()
         return ran
 
-    def script(self, path, *arguments):
-        """Runs a script to its end, as Python does."""
-        out = Path(arguments[-1]).with_suffix(".script")
-        return self.run(out, script=[str(path), *map(str, arguments)])
+    def script(self, out, path, *arguments, **job):
+        """Runs a script, as Python does; `out` is as `folder` is above."""
+        return self.run(out, script=[str(path), *map(str, arguments)], **job)
 
     def close(self):
         self.process.stdin.close()

@@ -5,9 +5,8 @@ import os
 import signal
 
 import pytest
-from deepspeed_runs import WORLDS, check_same_files
+from deepspeed_runs import RANKS, WORLDS, check_same_files
 
-RANKS = 2
 #: A training of two ranks that saves twice.
 TWICE = {
     "world": RANKS,

@@ -5,9 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from deepspeed_runs import WORLDS, check_same_files
+from deepspeed_runs import RANKS, WORLDS, check_same_files
 
-RANKS = 2
 WITH = ["torch", "pawl"]
 
 
@@ -45,7 +44,7 @@ def test_zero_to_fp32(saved, jobs, tmp_path):
     base, _ = saved
     for each in WITH:
         run = base / each
-        jobs.script(run / "zero_to_fp32.py", run, tmp_path / each)
+        jobs.script(run, run / "zero_to_fp32.py", run, tmp_path / each)
     check_same_files(tmp_path / "pawl", tmp_path / "torch")
 
 
@@ -58,8 +57,8 @@ def test_universal(saved, jobs, tmp_path):
     for each in WITH:
         run = tmp_path / each
         shutil.copytree(base / each, run)
-        inside = ["--inject_missing_state", "--input_folder", run / "two"]
-        jobs.script(module.__file__, *inside, "--output_folder", run / "universal")
+        folders = ["--input_folder", run / "two", "--output_folder", run / "universal"]
+        jobs.script(run, module.__file__, "--inject_missing_state", *folders)
         (run / "latest_universal").write_text("universal")
         shutil.rmtree(run / "two")
     check_same_files(tmp_path / "pawl/universal", tmp_path / "torch/universal")
