@@ -37,6 +37,7 @@
 #define LANE                                                                   \
     "\"block_bytes\": 65536, \"staging_bytes\": 1048576, "                     \
     "\"load_cache_bytes\": 1048576, "
+#define LOG_MAX 8192
 #define KEEP "\"keep_last\": 2, \"recycle\": true"
 
 struct track {
@@ -50,6 +51,8 @@ struct track {
     atomic_llong tried;
     unsigned long saves, failed, restarts;
     unsigned long loads, gone, nothing; /* the loader's */
+    struct fault_plan plan;
+    char saver_log[LOG_MAX], calm_log[LOG_MAX], loader_log[LOG_MAX];
 };
 
 static struct track tracks[] = {
@@ -68,6 +71,11 @@ static void violation(const struct track *track, const char *what,
 {
     fprintf(stderr, "VIOLATION in '%s' (%s): %s: %lld, %lld\n", track->dir,
             track->config, what, wanted, found);
+    fprintf(stderr, "the fault: %zu. %s, errno %d, then on %d\n",
+            track->plan.nth, fault_call_name(track->plan.call),
+            track->plan.sys_errno, track->plan.from_then_on);
+    fprintf(stderr, "saver:\n%sits check:\n%sloader:\n%s", track->saver_log,
+            track->calm_log, track->loader_log);
     _exit(1);
 }
 
@@ -81,11 +89,17 @@ static int make_store(void *ctx, struct pawl_store *out, const char *root,
     return pawl_store_file_make(out, root, fault_io_table(track->fault), err);
 }
 
-static void drop_line(void *ctx, enum pawl_log_level level, const char *line)
+/* The last lines of an engine's log, for who looks into a violation. */
+static void keep_line(void *ctx, enum pawl_log_level level, const char *line)
 {
-    (void)ctx;
+    char *log = ctx;
+    size_t len = strlen(log);
+    size_t more = strlen(line) + 2;
     (void)level;
-    (void)line;
+    if (len + more > LOG_MAX) {
+        len = 0;
+    }
+    snprintf(log + len, LOG_MAX - len, "%s\n", line);
 }
 
 static void restart(struct track *track)
@@ -98,12 +112,12 @@ static void restart(struct track *track)
         fprintf(stderr, "soak: %s\n", err.message);
         _exit(1);
     }
-    pawl_engine_set_log(track->engine, drop_line, NULL);
+    pawl_engine_set_log(track->engine, keep_line, track->saver_log);
     track->restarts++;
 }
 
 /* Of the disk as it is. */
-static struct pawl_engine *calm_engine(const struct track *track)
+static struct pawl_engine *calm_engine(const struct track *track, char *log)
 {
     struct pawl_engine *engine = NULL;
     struct pawl_error err;
@@ -111,7 +125,7 @@ static struct pawl_engine *calm_engine(const struct track *track)
         fprintf(stderr, "soak: %s\n", err.message);
         _exit(1);
     }
-    pawl_engine_set_log(engine, drop_line, NULL);
+    pawl_engine_set_log(engine, keep_line, log);
     return engine;
 }
 
@@ -137,7 +151,9 @@ static void arm(struct track *track)
     if (plan.sys_errno == 0 && plan.short_count == 0) {
         plan.short_count = 1;
     }
-    fault_io_arm(track->fault, test_draw(&track->seed, 3) == 0 ? &plan : NULL);
+    bool armed = test_draw(&track->seed, 3) == 0;
+    track->plan = armed ? plan : (struct fault_plan){0};
+    fault_io_arm(track->fault, armed ? &plan : NULL);
 }
 
 /* One step, and what a calm disk has of it. */
@@ -174,7 +190,7 @@ static void save_once(struct track *track, struct pawl_engine *calm)
 static void *save_for_long(void *arg)
 {
     struct track *track = arg;
-    struct pawl_engine *calm = calm_engine(track);
+    struct pawl_engine *calm = calm_engine(track, track->calm_log);
     while (!atomic_load(&is_over)) {
         save_once(track, calm);
         if (test_draw(&track->seed, 40) == 0) {
@@ -193,7 +209,7 @@ static void *save_for_long(void *arg)
 static void *load_for_long(void *arg)
 {
     struct track *track = arg;
-    struct pawl_engine *engine = calm_engine(track);
+    struct pawl_engine *engine = calm_engine(track, track->loader_log);
     while (!atomic_load(&is_over)) {
         struct pawl_error err;
         int64_t found = -1;

@@ -17,6 +17,8 @@
 #include "base/io.h"
 #include "engine/manifest_file.h"
 #include "engine_fixture.h"
+#include "fault_io.h"
+#include "store/store_file.h"
 
 /* Makes `tag` as if it were number `sequence`, committed at `ms`. */
 static void make_signed(struct engine_fixture *fix, const char *tag,
@@ -212,6 +214,46 @@ static void test_links(void **state)
     engine_fixture_free(fix);
 }
 
+/* A manifest that cannot be read at the moment is not overlooked: the next
+ * checkpoint would get its number, or a lower one. */
+static void test_reasons_of_the_moment(void **state)
+{
+    static const struct {
+        int sys_errno;
+        bool lasts;
+    } reasons[] = {
+        {EIO, false},    {EMFILE, false}, {ENOMEM, false},    {EROFS, false},
+        {ESTALE, false}, {ENOSYS, false}, {ETIMEDOUT, false}, {EACCES, true},
+        {EPERM, true},   {ELOOP, true},   {ENOTDIR, true},
+    };
+    struct engine_fixture *fix = engine_fixture_new("{}", false);
+    struct fault_io *fault = fault_io_new(&pawl_io_posix);
+    struct pawl_store store = {0};
+    (void)state;
+    must_make(fix, "one", 1);
+    assert_int_equal(
+        pawl_store_file_make(&store, fix->run, fault_io_table(fault), NULL), 0);
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+        struct pawl_candidates all = {0};
+        struct pawl_error err;
+        const struct fault_plan plan = {
+            .call = FAULT_FSTAT, .nth = 1, .sys_errno = reasons[i].sys_errno};
+        fault_io_arm(fault, &plan); /* the first is the manifest's */
+        int rc = pawl_discover_signed(&all, &store, &err);
+        assert_int_equal(fault_io_fired(fault), 1);
+        assert_int_equal(rc == 0, reasons[i].lasts);
+        assert_int_equal(all.count, 0);
+        pawl_candidates_fini(&all);
+        fault_io_arm(fault, NULL);
+        assert_int_equal(pawl_discover_signed(&all, &store, &err), 0);
+        assert_int_equal(all.count, 1);
+        pawl_candidates_fini(&all);
+    }
+    pawl_store_fini(&store);
+    fault_io_free(fault);
+    engine_fixture_free(fix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_checkpoint),
         cmocka_unit_test(test_half_a_merge),
         cmocka_unit_test(test_links),
+        cmocka_unit_test(test_reasons_of_the_moment),
     };
     return cmocka_run_group_tests_name("discover", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "engine/object.h"
 #include "engine/tag_state.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +357,24 @@ int pawl_discover(struct pawl_candidates *out, struct pawl_place *place,
     return 0;
 }
 
+/* What will be so for as long as the directory is as it is. */
+static bool is_lasting(int rc, const struct pawl_error *why)
+{
+    switch (rc) {
+    case PAWL_ENOENT:
+    case PAWL_EFORMAT:
+    case PAWL_ECORRUPT:
+    case PAWL_EINVAL: /* of a link, or a name that is no file */
+        return true;
+    case PAWL_ENOTSUP: /* of a later version */
+        return why->sys_errno == 0;
+    case PAWL_EACCES:
+        return why->sys_errno != EROFS;
+    default:
+        return false;
+    }
+}
+
 /* A directory that has no usable manifest is not signed.  But one that could
  * not be read for a reason of the moment must not be overlooked: the next
  * number would be too low. */
@@ -365,22 +384,14 @@ static int consider_signed(struct pawl_candidates *found,
                            struct pawl_error *err)
 {
     struct pawl_manifest manifest = {0};
-    int rc = pawl_manifest_read(&manifest, store, dir->path, err);
-    switch (rc) {
-    case 0:
-        rc = add_signed(found, dir, &manifest, err);
-        pawl_manifest_fini(&manifest);
-        return rc;
-    case PAWL_ENOENT:
-    case PAWL_EFORMAT:
-    case PAWL_ECORRUPT:
-    case PAWL_ENOTSUP:
-    case PAWL_EINVAL:
-    case PAWL_EACCES:
-        return 0;
-    default:
-        return rc;
+    struct pawl_error why;
+    int rc = pawl_manifest_read(&manifest, store, dir->path, &why);
+    if (rc < 0) {
+        return is_lasting(rc, &why) ? 0 : pawl_error_copy(err, &why);
     }
+    rc = add_signed(found, dir, &manifest, err);
+    pawl_manifest_fini(&manifest);
+    return rc;
 }
 
 struct signed_finder {
