@@ -53,6 +53,9 @@ static bool fail_one(enum commit_scene which, size_t nth, int sys_errno,
         tell(scene, nth, rc, &err);
         fail_msg("number %d was opened", newest);
     }
+    if (!undone) { /* nobody may take it for failed */
+        assert_true(rc < 0 && strstr(err.message, "is not known") != NULL);
+    }
     if (!from_then_on && !undone) {
         tell(scene, nth, rc, &err);
         fail_msg("one failure should be undone");

@@ -229,13 +229,16 @@ static bool after_commit(struct pawl_commit *commit)
     return moved;
 }
 
-void pawl_commit_take_back(struct pawl_commit *commit)
+void pawl_commit_take_back(struct pawl_commit *commit, struct pawl_error *err)
 {
-    struct pawl_error err;
-    if (pawl_publish_undo(&commit->publish, &err) < 0) {
+    struct pawl_error why;
+    if (pawl_publish_undo(&commit->publish, &why) < 0) {
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "the failed commit of '%s' could not be undone: %s",
-                      commit->layout.tag, err.message);
+                      commit->layout.tag, why.message);
+        pawl_error_prefix(err,
+                          "whether checkpoint '%s' was committed is not known",
+                          commit->layout.tag);
     } else {
         remove_staged(commit);
     }
@@ -301,7 +304,7 @@ int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
         rc = pawl_commit_show(commit, err);
     }
     if (rc < 0) {
-        pawl_commit_take_back(commit); /* (4) */
+        pawl_commit_take_back(commit, err); /* (4) */
         return rc;
     }
     bool has_moved = pawl_commit_finish(commit);

@@ -76,8 +76,8 @@ int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
  * the old checkpoint of that tag not be deleted, is only logged, and `*moved`
  * (may be NULL) tells whether `latest` was.  On failure the old state is back:
  * nothing is visible, nothing is staged.  If even going back fails, that is
- * logged, and the next recovery settles it, one way or the other.  Ends the
- * commit. */
+ * logged, the reason says that it is not known whether the commit stands, and
+ * the next recovery settles it, one way or the other.  Ends the commit. */
 int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
                         bool *moved, struct pawl_error *err);
 
@@ -90,9 +90,10 @@ int pawl_commit_show(struct pawl_commit *commit, struct pawl_error *err);
 /* It counts: moves `latest`, and returns whether that worked; clears away what
  * it replaced.  Ends the commit. */
 bool pawl_commit_finish(struct pawl_commit *commit);
-/* It does not count: the old state comes back, whatever was done.  Ends the
- * commit. */
-void pawl_commit_take_back(struct pawl_commit *commit);
+/* It does not count, for the reason that is in `err`: the old state comes back,
+ * whatever was done; if that fails, the reason says so, too.  Ends the commit.
+ */
+void pawl_commit_take_back(struct pawl_commit *commit, struct pawl_error *err);
 /* Nobody knows whether it counts: leaves what is visible as it is.  Ends the
  * commit. */
 void pawl_commit_keep(struct pawl_commit *commit);

@@ -240,7 +240,7 @@ static int conclude(struct pawl_making *making, struct pawl_reading *reading,
     } else if (!heard && shown) {
         pawl_commit_keep(&making->commit);
     } else if (rc < 0) {
-        pawl_commit_take_back(&making->commit);
+        pawl_commit_take_back(&making->commit, err);
     } else if (pawl_commit_finish(&making->commit)) {
         pawl_making_retain(making, reading);
     }
