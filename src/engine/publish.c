@@ -71,16 +71,35 @@ static int over_nothing(struct pawl_publish *publish, struct pawl_error *err)
     return rc == PAWL_EEXIST ? into_a_directory(publish, err) : rc;
 }
 
+/* Which of two checkpoints of a tag is the old one is told by their numbers, so
+ * the new one's must be higher.  It is, unless the old one could not be read
+ * when the number was chosen. */
+static int check_older(const struct pawl_publish *publish,
+                       const struct pawl_manifest *old, struct pawl_error *err)
+{
+    const struct pawl_manifest *staged = publish->merge.manifest;
+    if (old->sequence < staged->sequence) {
+        return 0;
+    }
+    return pawl_fail(err, PAWL_EACCES, 0,
+                     "cannot replace checkpoint '%s': its manifest could not "
+                     "be read before, and its number %llu is not below %llu",
+                     publish->merge.layout->tag,
+                     (unsigned long long)old->sequence,
+                     (unsigned long long)staged->sequence);
+}
+
 int pawl_publish_run(struct pawl_publish *publish, struct pawl_error *err)
 {
     struct pawl_manifest old = {0};
     publish->way = PAWL_PUBLISH_NONE;
     int rc = pawl_manifest_read(&old, publish->merge.store,
                                 publish->merge.layout->tag, err);
+    int older = rc == 0 ? check_older(publish, &old, err) : 0;
     pawl_manifest_fini(&old);
     switch (rc) {
     case 0:
-        return over_a_checkpoint(publish, err);
+        return older < 0 ? older : over_a_checkpoint(publish, err);
     case PAWL_ENOENT:
         return over_nothing(publish, err);
     case PAWL_EFORMAT:

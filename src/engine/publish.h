@@ -6,12 +6,11 @@
  *
  *   nothing                       one rename
  *   an empty directory            one rename over it
- *   a checkpoint with a manifest  exchanged for the staged one in one step, or,
- *                                 where the file system cannot: moved aside,
- *                                 the staged one renamed; recovery brings the
- *                                 old one back if we die in between
- *   another directory             it is the caller's: merge.h
- *   a file                        an error
+ *   a checkpoint with a manifest  exchanged for the staged one, whose number
+ * must be higher (PAWL_EACCES), in one step, or, where the file system cannot:
+ * moved aside, the staged one renamed; recovery brings the old one back if we
+ * die in between another directory             it is the caller's: merge.h a
+ * file                        an error
  */
 #ifndef PAWL_ENGINE_PUBLISH_H
 #define PAWL_ENGINE_PUBLISH_H
