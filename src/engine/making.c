@@ -46,6 +46,12 @@ int pawl_making_take(struct pawl_making *making, const char *tag, uint64_t *id,
     };
     pawl_recover(&recovery);
     int rc = pawl_commit_begin(&making->commit, tag, id, err);
+    if (rc == 0 && making->commit.durable) {
+        rc = pawl_place_settle(making->setup->place, making->save_dir, err);
+        if (rc < 0) {
+            pawl_commit_abort(&making->commit);
+        }
+    }
     if (rc == 0) {
         prepare_spares(making);
     }

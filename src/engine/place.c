@@ -2,10 +2,11 @@
 /* place.c - see place.h. */
 #include "engine/place.h"
 
-#include "base/error.h"
+#include "base/path.h"
 #include "store/store_file.h"
 #include "store/store_memory.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,11 @@ struct pawl_place {
     const struct pawl_store_ops *ops; /* or this */
     char *options_json;               /* owned; for ops */
     struct pawl_memory_tree *tree;    /* owned; or this */
+
+    struct {
+        pthread_mutex_t lock;
+        char *root; /* owned; the way to it is durable */
+    } settled;
 };
 
 static int new_place(struct pawl_place **out, struct pawl_error *err)
@@ -27,6 +33,7 @@ static int new_place(struct pawl_place **out, struct pawl_error *err)
         return pawl_fail_nomem(err);
     }
     atomic_init(&place->refs, 1);
+    pthread_mutex_init(&place->settled.lock, NULL);
     *out = place;
     return 0;
 }
@@ -95,6 +102,8 @@ void pawl_place_unref(struct pawl_place *place)
     if (place->tree != NULL) {
         pawl_memory_tree_free(place->tree);
     }
+    pthread_mutex_destroy(&place->settled.lock);
+    free(place->settled.root);
     free(place->options_json);
     free(place);
 }
@@ -113,6 +122,66 @@ int pawl_place_store(struct pawl_store *out, struct pawl_place *place,
     }
     if (rc == 0) {
         *out = store;
+    }
+    return rc;
+}
+
+/* ---- the way to a root -------------------------------------------------- */
+
+static int sync_dir(struct pawl_place *place, const char *dir,
+                    struct pawl_error *err)
+{
+    struct pawl_store store;
+    int rc = pawl_place_store(&store, place, dir, err);
+    if (rc == 0) {
+        bool is_file = store.ops == &pawl_store_file;
+        rc = is_file ? pawl_store_sync(&store, "", err) : 0;
+        pawl_store_fini(&store);
+    }
+    return rc == PAWL_ENOENT || rc == PAWL_EACCES ? 0 : rc;
+}
+
+static int sync_above(struct pawl_place *place, const char *root,
+                      struct pawl_error *err)
+{
+    char *path = strdup(root);
+    int rc = path == NULL ? pawl_fail_nomem(err) : 0;
+    while (rc == 0 && strcmp(path, "/") != 0) {
+        char *dir = NULL;
+        const char *name = NULL;
+        rc = pawl_path_split(&dir, &name, path, err);
+        free(path);
+        path = dir;
+        if (rc == 0) {
+            rc = sync_dir(place, dir, err);
+        }
+    }
+    free(path);
+    return rc;
+}
+
+int pawl_place_settle(struct pawl_place *place, const char *root,
+                      struct pawl_error *err)
+{
+    int rc = 0;
+    if (place->tree != NULL ||
+        (place->ops != NULL && place->ops != &pawl_store_file)) {
+        return 0;
+    }
+    pthread_mutex_lock(&place->settled.lock);
+    const char *known = place->settled.root;
+    bool done = known != NULL && strcmp(known, root) == 0;
+    pthread_mutex_unlock(&place->settled.lock);
+    if (done) {
+        return 0;
+    }
+    rc = sync_above(place, root, err);
+    char *copy = rc == 0 ? strdup(root) : NULL;
+    if (copy != NULL) { /* else it is done again */
+        pthread_mutex_lock(&place->settled.lock);
+        free(place->settled.root);
+        place->settled.root = copy;
+        pthread_mutex_unlock(&place->settled.lock);
     }
     return rc;
 }

@@ -36,4 +36,12 @@ void pawl_place_unref(struct pawl_place *place);
 int pawl_place_store(struct pawl_store *out, struct pawl_place *place,
                      const char *root, struct pawl_error *err);
 
+/* Makes the way to `root` durable, on a file system: the names of all
+ * directories above it.  Whoever made one of them may have died before it was;
+ * a power cut would then take `root` with all that is in it.  Done once for the
+ * last root that was asked for.  What cannot be opened is passed over.
+ * PAWL_EIO, PAWL_ENOMEM, and what the store says.  Thread-safe. */
+int pawl_place_settle(struct pawl_place *place, const char *root,
+                      struct pawl_error *err);
+
 #endif
