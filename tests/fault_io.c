@@ -456,10 +456,13 @@ void fault_io_set_hook(struct fault_io *fault,
 
 size_t fault_io_count(const struct fault_io *fault, enum fault_call call)
 {
+    struct fault_io *counted = (struct fault_io *)(uintptr_t)fault;
     size_t count = 0;
+    pthread_mutex_lock(&counted->locked.lock);
     for (size_t i = 0; i < fault->locked.count; i++) {
         count += call == FAULT_ANY || fault->locked.records[i].call == call;
     }
+    pthread_mutex_unlock(&counted->locked.lock);
     return count;
 }
 
