@@ -47,7 +47,7 @@ static void add_json(struct listing *listing, const struct pawl_checkpoint *c)
     const char *digits = step_digits(c->tag);
     const bool has_step = *digits && strlen(digits) <= 18;
     json_t *row = text_checked(json_pack(
-        "{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:s, s:o, s:b}", "tag",
+        "{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:s, s:o, s:b, s:I, s:I}", "tag",
         command_json_text(c->tag), "step",
         has_step ? json_integer(strtoll(digits, NULL, 10)) : json_null(),
         "sequence", (json_int_t)c->sequence, "time_unix_ms",
@@ -55,7 +55,8 @@ static void add_json(struct listing *listing, const struct pawl_checkpoint *c)
         command_json_size(c->size_bytes), "file_count",
         (json_int_t)c->file_count, "world_size", (json_int_t)c->world_size,
         "state", state_name(c->state), "reason", command_json_text(c->reason),
-        "is_latest", c->is_latest));
+        "is_latest", c->is_latest, "part", (json_int_t)c->part, "parts",
+        (json_int_t)c->parts));
     json_array_append_new(listing->json, row);
 }
 
@@ -81,6 +82,9 @@ static void add_row(struct listing *listing, const struct pawl_checkpoint *c)
     text_open(&state);
     fprintf(state.stream, "%s%s", state_name(c->state),
             c->is_latest ? ", latest" : "");
+    if (c->parts > 0) {
+        fprintf(state.stream, ", part %u of %u", c->part + 1, c->parts);
+    }
     if (c->reason && *c->reason) {
         fputs(": ", state.stream);
         text_put_safe(state.stream, c->reason, strlen(c->reason));

@@ -39,6 +39,8 @@ struct pawl_checkpoint {
     uint64_t file_count;
     uint32_t world_size; /* ranks that wrote it; 0 if unsigned */
     bool is_latest;      /* `latest` names it */
+    uint32_t part;       /* which part of it this is, from 0 ... */
+    uint32_t parts;      /* ... of how many, on as many nodes; 0: it is all */
 };
 
 /* Return nonzero to stop. */

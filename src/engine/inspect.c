@@ -141,6 +141,8 @@ static void list_candidate(struct lister *lister,
     }
     checkpoint.file_count = manifest.count;
     checkpoint.world_size = manifest.world_size;
+    checkpoint.part = manifest.part;
+    checkpoint.parts = manifest.parts;
     if (!item->is_signed) {
         count_files(lister, &checkpoint);
     }

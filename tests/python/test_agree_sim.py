@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulation of agreement, against sums made by hand."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,3 +56,17 @@ def test_late_ranks_are_not_part_of_the_cost():
 
 def test_real_processes_agree():
     assert 0 < agree_sim.measured_star(PLAIN, 4) < 5
+
+
+def test_commits_are_measured(tmp_path):
+    bench = Path(agree_sim.__file__).with_name("agree_commit.py")
+    words = [sys.executable, bench, "--ranks", "2", "--rounds", "3", "--dir", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 ranks, 2 rounds")
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()[1:]] == [
+        "all know, after the last was durable",
+        "the same commit by one process",
+        "what the agreement adds",
+    ]
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `pawl` command: what it prints, for people and as JSON, and how it ends."""
 
+import concurrent.futures
 import fcntl
 import json
 import os
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 import pawl
+import pawl.ranks
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("PAWL_BUILD", ROOT / "build")) / "cli"
@@ -107,6 +110,27 @@ def checkpoint(listed, tag):
 
 
 # ---- ls ------------------------------------------------------------------------
+
+
+def test_ls_of_one_node(tmp_path):
+    """Two ranks, each with a directory of its own, make a checkpoint in two parts."""
+    server = dist.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
+    client = dist.TCPStore("127.0.0.1", server.port, None, False)
+
+    def make(rank):
+        comm = pawl.ranks.StoreComm([server, client][rank], rank, 2)
+        node = tmp_path / f"node{rank}"
+        with pawl.CheckpointEngine({"engine": "torch", "layout": "local"}, comm=comm) as engine:
+            engine.create(node, "step-1")
+            engine.save({"rank": rank}, node / "step-1" / f"rank{rank}.pt")
+            engine.commit("step-1")
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(make, range(2)))
+    row = checkpoint(document("ls", tmp_path / "node1"), "step-1")
+    assert (row["part"], row["parts"], row["world_size"], row["file_count"]) == (1, 2, 2, 1)
+    assert "committed, latest, part 2 of 2" in command("ls", tmp_path / "node1").stdout
+    assert command("verify", tmp_path / "node0" / "step-1").returncode == 0
 
 
 def test_ls_json(run):
