@@ -103,6 +103,9 @@ void table_print(const struct table *table, FILE *stream,
     const size_t count = table->column_count;
     size_t widths[TABLE_COLUMNS_MAX];
     int pad = 0;
+    if (count == 0) {
+        return;
+    }
     measure(table, widths);
     if (terminal->width) {
         shrink(widths, count, terminal->width);

@@ -100,7 +100,7 @@ static void put_int(FILE *stream, const struct pawl_value *value, bool all)
     const void *bytes = pawl_get_bigint(value, &len_bytes);
     if (pawl_get_int(value, &i)) {
         fprintf(stream, "%" PRId64, i);
-    } else if (all || len_bytes <= 4 * BYTES_MAX) {
+    } else if (all || len_bytes <= (size_t)4 * BYTES_MAX) {
         put_bigint(stream, bytes, len_bytes);
     } else {
         fprintf(stream, "an int of %zu bytes", len_bytes);

@@ -22,18 +22,22 @@ static int replay_file(const char *path)
     size_t capacity = 1 << 16;
     uint8_t *data = malloc(capacity);
     size_t got = 1;
-    while (data != NULL && got > 0) {
+    if (data == NULL) {
+        abort();
+    }
+    while (got > 0) {
         got = fread(data + len, 1, capacity - len, file);
         len += got;
         if (len == capacity) {
             capacity *= 2;
-            data = realloc(data, capacity);
+            uint8_t *more = realloc(data, capacity);
+            if (more == NULL) {
+                abort();
+            }
+            data = more;
         }
     }
     fclose(file);
-    if (data == NULL) {
-        abort();
-    }
     /* Exactly as long as the input: a sanitizer sees a read behind it. */
     uint8_t *exact = malloc(len > 0 ? len : 1);
     if (exact == NULL) {

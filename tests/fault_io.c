@@ -424,7 +424,10 @@ void fault_io_arm(struct fault_io *fault, const struct fault_plan *plan)
 {
     pthread_mutex_lock(&fault->locked.lock);
     forget_records(fault);
-    fault->locked.plan = plan == NULL ? (struct fault_plan){0} : *plan;
+    memset(&fault->locked.plan, 0, sizeof(fault->locked.plan));
+    if (plan != NULL) {
+        fault->locked.plan = *plan;
+    }
     fault->locked.seen = 0;
     fault->locked.fired = 0;
     pthread_mutex_unlock(&fault->locked.lock);

@@ -41,7 +41,7 @@ static void tell(struct pawl_snapshot_check *check, uint32_t record,
 {
     size_t cuts[PIECES_MAX + 1] = {0};
     size_t count = 0;
-    while (cuts[count] < lens[record] && count < PIECES_MAX) {
+    while (count < PIECES_MAX && cuts[count] < lens[record]) {
         size_t left = lens[record] - cuts[count];
         bool is_last = count + 1 == PIECES_MAX;
         cuts[count + 1] =

@@ -51,7 +51,7 @@ extern "C" {
 
 enum pawl_error_code {
     PAWL_OK = 0,
-#define PAWL_ERROR_ENUM(name, value, text) name = value,
+#define PAWL_ERROR_ENUM(name, value, text) name = (value),
     PAWL_ERROR_CODES(PAWL_ERROR_ENUM)
 #undef PAWL_ERROR_ENUM
 };

@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* They are defined here, whatever error.h makes of them for an analyzer. */
+#undef pawl_fail
+#undef pawl_fail_sys
+#undef pawl_fail_nomem
+
 const char *pawl_error_text(int code)
 {
     switch (code) {

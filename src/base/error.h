@@ -30,6 +30,20 @@ int pawl_error_copy(struct pawl_error *to, const struct pawl_error *from);
 /* The PAWL_E* value that fits an errno. */
 int pawl_error_from_errno(int sys_errno);
 
+#ifdef __clang_analyzer__
+/* It sees one file at a time: this tells it that failing is never 0. */
+static inline int pawl_analyzer_failed(int code)
+{
+    if (code >= 0) {
+        __builtin_unreachable();
+    }
+    return code;
+}
+#define pawl_fail(...) pawl_analyzer_failed(pawl_fail(__VA_ARGS__))
+#define pawl_fail_sys(...) pawl_analyzer_failed(pawl_fail_sys(__VA_ARGS__))
+#define pawl_fail_nomem(err) pawl_analyzer_failed(pawl_fail_nomem(err))
+#endif
+
 /* Programmer mistakes: abort in debug builds; in release the enclosing
  * function returns PAWL_EBUG.  Never for what comes from outside. */
 #ifdef NDEBUG

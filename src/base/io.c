@@ -188,10 +188,11 @@ static int64_t cached_by_mincore(int fd, uint64_t offset, size_t len_bytes)
         return -ENOMEM;
     }
     void *at = mmap(NULL, len_bytes, PROT_READ, MAP_SHARED, fd, (off_t)offset);
-    if (at == MAP_FAILED || mincore(at, len_bytes, flags) < 0) {
+    bool known = at != MAP_FAILED && mincore(at, len_bytes, flags) == 0;
+    if (!known) {
         found = -errno;
     }
-    for (size_t i = 0; found >= 0 && i < pages; i++) {
+    for (size_t i = 0; known && i < pages; i++) {
         found += (flags[i] & 1) != 0 ? (int64_t)page : 0;
     }
     if (at != MAP_FAILED) {

@@ -174,7 +174,7 @@ int pawl_agreement_tell(const struct pawl_agreement *agreement, const char *key,
                         int status, struct pawl_buffer *told, bool *heard,
                         struct pawl_error *err)
 {
-    bool unasked;
+    bool unasked = true;
     heard = heard == NULL ? &unasked : heard;
     *heard = true;
     return pawl_agreement_leads(agreement)
@@ -222,7 +222,7 @@ int pawl_agreement_round(const struct pawl_agreement *agreement,
     char said[PAWL_AGREEMENT_KEY_MAX + 8];
     struct pawl_comm_parts none = {0};
     struct pawl_error why;
-    bool unasked;
+    bool unasked = true;
     heard = heard == NULL ? &unasked : heard;
     if (status < 0 && err == NULL) {
         err = &why;

@@ -171,8 +171,11 @@ int pawl_engine_new_ranks_at(struct pawl_engine **out, struct pawl_place *place,
                              const struct pawl_comm *comm,
                              struct pawl_error *err)
 {
-    struct pawl_comm taken = comm == NULL ? (struct pawl_comm){0} : *comm;
+    struct pawl_comm taken = {0};
     int rc = pawl_comm_check(comm, err);
+    if (comm != NULL) {
+        taken = *comm;
+    }
     if (rc < 0) {
         pawl_comm_fini(&taken);
         return rc;

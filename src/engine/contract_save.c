@@ -131,7 +131,7 @@ static int resolve(char **out, struct pawl_engine *engine, const char *path,
     if (rc == 0) {
         rc = pawl_path_absolute(&absolute, path, err);
     }
-    if (rc < 0) {
+    if (absolute == NULL) {
         return rc;
     }
     contract_lock(engine);
@@ -157,6 +157,7 @@ static int resolve(char **out, struct pawl_engine *engine, const char *path,
 /* The default of `makedirs`: as `mkdir -p`. */
 static int make_local_dirs(char *path, bool exist_ok, struct pawl_error *err)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
     for (char *slash = strchr(path + 1, '/'); slash != NULL;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';

@@ -125,7 +125,7 @@ static int open_target(struct pawl_state_file **out,
         return pawl_fail_nomem(err);
     }
     int rc = open_at(out, how, target, err);
-    if (rc < 0) {
+    if (rc != 0) {
         pawl_error_prefix(err, "'%s'", how->path);
         free(name);
         return rc;
@@ -277,7 +277,7 @@ int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
     const struct pawl_format_ops *format = NULL;
     struct pawl_state *state = NULL;
     int rc = open_verified(&file, &format, how, err);
-    if (rc < 0) {
+    if (rc != 0) {
         pawl_state_file_close(file);
         return rc;
     }

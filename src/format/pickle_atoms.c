@@ -69,6 +69,13 @@ static int same_text(struct pawl_pickle_machine *m, const struct pawl_value *a,
     return rc;
 }
 
+static uint64_t bits_of(double real)
+{
+    uint64_t bits;
+    memcpy(&bits, &real, sizeof(bits));
+    return bits;
+}
+
 /* Whether two values, neither of them a tuple, are the same: one, or equal and
  * immutable. */
 static int same_atom(struct pawl_pickle_machine *m, const struct pawl_value *a,
@@ -90,7 +97,7 @@ static int same_atom(struct pawl_pickle_machine *m, const struct pawl_value *a,
         *same = a->is_big == b->is_big && a->as.integer == b->as.integer;
         return 0;
     case PAWL_KIND_FLOAT: /* by its bits, as NaN and -0.0 are written */
-        *same = memcmp(&a->as.real, &b->as.real, sizeof(double)) == 0;
+        *same = bits_of(a->as.real) == bits_of(b->as.real);
         return 0;
     default:
         return 0;
@@ -272,7 +279,7 @@ int pawl_pickle_op_put(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = pawl_pickle_top(m, &value, err);
     }
-    return rc < 0 ? rc : pawl_pickle_memo_put(m, index, value, err);
+    return rc == 0 ? pawl_pickle_memo_put(m, index, value, err) : rc;
 }
 
 int pawl_pickle_op_get(struct pawl_pickle_machine *m, struct pawl_error *err)
@@ -283,7 +290,7 @@ int pawl_pickle_op_get(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = pawl_pickle_memo_get(m, index, &value, err);
     }
-    return rc < 0 ? rc : pawl_pickle_push(m, value, err);
+    return rc == 0 ? pawl_pickle_push(m, value, err) : rc;
 }
 
 /* ---- numbers ----------------------------------------------------------- */

@@ -139,7 +139,7 @@ int pawl_pickle_op_setitem(struct pawl_pickle_machine *m,
     if (rc == 0) {
         rc = pairs_of(target, &target, err);
     }
-    return rc < 0 ? rc : set_pairs(m, target, pairs, count, err);
+    return rc == 0 ? set_pairs(m, target, pairs, count, err) : rc;
 }
 
 /* What APPENDS and ADDITEMS fill: a list or a set, or an object's items. */
@@ -198,7 +198,7 @@ int pawl_pickle_op_append(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = items_of(m, target, &target, err);
     }
-    return rc < 0 ? rc : append_all(m, target, items, count, err);
+    return rc == 0 ? append_all(m, target, items, count, err) : rc;
 }
 
 /* ---- names ------------------------------------------------------------- */
@@ -350,7 +350,8 @@ int pawl_pickle_op_reduce(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = pawl_pickle_pop(m, &callable, err);
     }
-    return rc < 0 ? rc : push_object(m, PAWL_REDUCE, callable, args, NULL, err);
+    return rc == 0 ? push_object(m, PAWL_REDUCE, callable, args, NULL, err)
+                   : rc;
 }
 
 int pawl_pickle_op_newobj(struct pawl_pickle_machine *m, struct pawl_error *err)
@@ -361,7 +362,7 @@ int pawl_pickle_op_newobj(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = pawl_pickle_pop(m, &cls, err);
     }
-    return rc < 0 ? rc : push_object(m, PAWL_NEWOBJ, cls, args, NULL, err);
+    return rc == 0 ? push_object(m, PAWL_NEWOBJ, cls, args, NULL, err) : rc;
 }
 
 int pawl_pickle_op_newobj_ex(struct pawl_pickle_machine *m,
@@ -405,7 +406,7 @@ int pawl_pickle_op_inst(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = pawl_pickle_pop_mark(m, &items, &count, err);
     }
-    return rc < 0 ? rc : push_instance(m, cls, items, count, err);
+    return rc == 0 ? push_instance(m, cls, items, count, err) : rc;
 }
 
 int pawl_pickle_op_obj(struct pawl_pickle_machine *m, struct pawl_error *err)
@@ -416,7 +417,7 @@ int pawl_pickle_op_obj(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0 && count == 0) {
         return pawl_pickle_malformed(err, "an instance of no class");
     }
-    return rc < 0 ? rc : push_instance(m, items[0], items + 1, count - 1, err);
+    return rc == 0 ? push_instance(m, items[0], items + 1, count - 1, err) : rc;
 }
 
 /* ---- state ------------------------------------------------------------- */
@@ -437,7 +438,7 @@ int pawl_pickle_op_build(struct pawl_pickle_machine *m, struct pawl_error *err)
     if (rc == 0) {
         rc = pawl_pickle_top(m, &target, err);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         return rc;
     }
     if (target->kind == PAWL_KIND_OBJECT) {
@@ -478,7 +479,7 @@ int pawl_pickle_op_binpersid(struct pawl_pickle_machine *m,
 {
     struct pawl_value *id = NULL;
     int rc = pawl_pickle_pop(m, &id, err);
-    return rc < 0 ? rc : push_persistent(m, id, err);
+    return rc == 0 ? push_persistent(m, id, err) : rc;
 }
 
 int pawl_pickle_op_persid(struct pawl_pickle_machine *m, struct pawl_error *err)

@@ -82,7 +82,7 @@
 
 /* The opcodes by name: PICKLE_MARK, ... */
 enum pawl_pickle_opcode {
-#define PAWL_PICKLE_ENUM(opcode, name, function) PICKLE_##name = opcode,
+#define PAWL_PICKLE_ENUM(opcode, name, function) PICKLE_##name = (opcode),
     PAWL_PICKLE_OPS(PAWL_PICKLE_ENUM)
 #undef PAWL_PICKLE_ENUM
         PICKLE_OPCODE_COUNT = 256

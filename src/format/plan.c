@@ -157,9 +157,12 @@ void pawl_plan_append(struct pawl_plan *plan, const void *src, size_t len)
 uint32_t pawl_plan_payload(struct pawl_plan *plan, const void *data,
                            uint64_t len_bytes)
 {
-    struct record *records = grown(plan->records, plan->record_count,
-                                   &plan->record_capacity, sizeof(*records));
-    if (records == NULL || plan->record_count >= PAWL_NO_RECORD) {
+    struct record *records = NULL;
+    if (plan->record_count < PAWL_NO_RECORD) {
+        records = grown(plan->records, plan->record_count,
+                        &plan->record_capacity, sizeof(*records));
+    }
+    if (records == NULL) {
         failed(plan, PAWL_ENOMEM);
         return PAWL_NO_RECORD;
     }
@@ -188,9 +191,12 @@ void pawl_plan_put_crc(struct pawl_plan *plan, uint32_t record, size_t place)
     if (record >= plan->record_count) {
         return; /* pawl_plan_payload failed */
     }
-    struct fixup *fixups = grown(plan->fixups, plan->fixup_count,
-                                 &plan->fixup_capacity, sizeof(*fixups));
-    if (fixups == NULL || plan->fixup_count >= NO_FIXUP) {
+    struct fixup *fixups = NULL;
+    if (plan->fixup_count < NO_FIXUP) {
+        fixups = grown(plan->fixups, plan->fixup_count, &plan->fixup_capacity,
+                       sizeof(*fixups));
+    }
+    if (fixups == NULL) {
         failed(plan, PAWL_ENOMEM);
         return;
     }

@@ -11,7 +11,10 @@ struct pawl_printable pawl_printable(const char *name, size_t len)
     size_t take = len < room ? len : room;
     for (size_t i = 0; i < take; i++) {
         char c = name[i];
-        shown.text[i] = c < ' ' || c > '~' || c == '\'' ? '?' : c;
+        if (c < ' ' || c > '~' || c == '\'') {
+            c = '?';
+        }
+        shown.text[i] = c;
     }
     if (take < len) {
         memcpy(shown.text + take, "...", sizeof("..."));

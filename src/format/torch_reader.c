@@ -80,7 +80,7 @@ static int read_text(const struct pawl_zip_reader *zip,
 static int check_version(const struct pawl_zip_reader *zip,
                          struct pawl_error *err)
 {
-    char text[SMALL_RECORD_MAX + 1];
+    char text[SMALL_RECORD_MAX + 1] = "";
     const struct pawl_zip_record *record = find(zip, "version");
     if (record == NULL) {
         record = find(zip, ".data/version");

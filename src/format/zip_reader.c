@@ -59,6 +59,7 @@ int pawl_zip_fetch(const struct pawl_zip_reader *reader, uint64_t offset,
         return pawl_fail(err, PAWL_EFORMAT, 0, "the file is cut short");
     }
     if (source->memory != NULL && !source->is_mapped && len > 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
         memcpy(dst, (const uint8_t *)source->memory + offset, len);
         return 0;
     }

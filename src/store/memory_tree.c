@@ -262,7 +262,7 @@ static int put_locked(struct place at, struct pawl_memory_buffer *buffer)
     struct node *dir = NULL;
     struct node *node = NULL;
     int rc = find_entry_locked(at, true, &dir, &node);
-    if (rc < 0) {
+    if (rc != 0) {
         return rc;
     }
     if (node == NULL) {
@@ -439,7 +439,7 @@ static int rename_locked(struct place from, struct place to,
     if (rc == 0) {
         rc = find_entry_locked(to, false, &to_dir, &old);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         return rc;
     }
     if (node == NULL || (how == PAWL_RENAME_EXCHANGE && old == NULL)) {

@@ -80,7 +80,7 @@ static int memory_make(void **out, const char *root, const char *options_json,
     if (rc == 0) {
         rc = make_over(&store, tree, root, err);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         pawl_memory_tree_free(tree);
         return rc;
     }

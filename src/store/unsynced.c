@@ -55,7 +55,8 @@ static struct pawl_unsynced_mark *add_locked(struct pawl_unsynced *list,
         return NULL;
     }
     struct pawl_unsynced_mark *mark = &list->locked.marks[list->locked.count++];
-    *mark = (struct pawl_unsynced_mark){copy, 0, 0};
+    memset(mark, 0, sizeof(*mark));
+    mark->path = copy;
     return mark;
 }
 
