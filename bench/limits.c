@@ -13,6 +13,8 @@
  *                non-temporal stores
  *   copy_first   memcpy into memory that was never touched
  *   crc          CRC-32 of warm memory, one core
+ *   touch        fresh memory, in huge pages where there are: each page is
+ *                touched once, one core
  * Transfers are of 16 MiB, four in flight: the best of what was tried on the
  * machines that Pawl was made on.
  */
@@ -196,8 +198,21 @@ static double copy_once(unsigned char *to, const unsigned char *from,
     return seconds_now() - start;
 }
 
+static double touch_once(uint64_t size)
+{
+    double start = seconds_now();
+    volatile unsigned char *memory = map_memory(size, false);
+    for (uint64_t i = 0; i < size; i += 4096) {
+        memory[i] = 1;
+    }
+    return seconds_now() - start;
+}
+
 static double run_memory(const char *name, uint64_t size)
 {
+    if (strcmp(name, "touch") == 0) {
+        return touch_once(size);
+    }
     unsigned char *from = map_memory(size, true);
     if (strcmp(name, "crc") == 0) {
         double start = seconds_now();
@@ -218,14 +233,17 @@ static double run_memory(const char *name, uint64_t size)
 int main(int argc, char **argv)
 {
     static const char *const disk[] = {"write_new", "write_over", "read"};
-    static const char *const memory[] = {"copy", "copy_first", "crc"};
+    static const char *const memory[] = {"copy", "copy_first", "crc", "touch"};
     if (argc == 4) {
         uint64_t size = strtoull(argv[3], NULL, 10) / 4096 * 4096;
         double seconds = -1;
-        for (size_t i = 0; i < 3; i++) {
+        for (size_t i = 0; i < sizeof(disk) / sizeof(*disk); i++) {
             if (strcmp(argv[1], disk[i]) == 0) {
                 seconds = run_file(argv[1], argv[2], size);
-            } else if (strcmp(argv[1], memory[i]) == 0) {
+            }
+        }
+        for (size_t i = 0; i < sizeof(memory) / sizeof(*memory); i++) {
+            if (strcmp(argv[1], memory[i]) == 0) {
                 seconds = run_memory(argv[1], size);
             }
         }

@@ -40,11 +40,12 @@ def load_once(loader: Loader, path: str) -> dict[str, float]:
 def run(settings: Settings) -> Samples:
     paths, size = make_files(settings)
     samples = Samples()
-    for suffix, item in in_turn(["read", *contenders.loaders()],
+    limits = {"read": "cold load", "touch": "warm load"}
+    for suffix, item in in_turn([*limits, *contenders.loaders()],
                                 settings.rounds):
         if isinstance(item, str):
             samples.append(raw_limit(settings, item, size,
-                                     "cold load" + suffix))
+                                     limits[item] + suffix))
             continue
         for case in ("cold load", "warm load"):
             path = paths[item.format]
