@@ -40,6 +40,18 @@ static const char *steps(struct engine_fixture *fix)
     return list;
 }
 
+static void test_latest_that_stays(void **state)
+{
+    struct engine_fixture *fix =
+        engine_fixture_new("{\"keep_last\": 2}", false);
+    (void)state;
+    make_steps(fix, 1, 1);
+    pawl_engine_keep_latest(fix->engine, true, NULL);
+    make_steps(fix, 2, 6);
+    assert_string_equal(steps(fix), "1 5 6"); /* `latest` names the first */
+    engine_fixture_free(fix);
+}
+
 static void test_keep_all_is_the_default(void **state)
 {
     struct engine_fixture *fix = engine_fixture_new("{}", false);
@@ -274,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keep_all_is_the_default),
+        cmocka_unit_test(test_latest_that_stays),
         cmocka_unit_test(test_keep_last),
         cmocka_unit_test(test_links_stay),
         cmocka_unit_test(test_keep_every_and_pinned),

@@ -212,8 +212,8 @@ static int move_latest(struct pawl_commit *commit, struct pawl_error *err)
 static bool after_commit(struct pawl_commit *commit)
 {
     struct pawl_error err;
-    bool moved = !commit->keeps_latest && move_latest(commit, &err) == 0;
-    if (!moved && !commit->keeps_latest) {
+    bool settled = commit->keeps_latest || move_latest(commit, &err) == 0;
+    if (!settled) {
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "checkpoint '%s' is committed, but 'latest' could not be "
                       "moved: %s",
@@ -226,7 +226,7 @@ static bool after_commit(struct pawl_commit *commit)
                       commit->layout.tag, err.message);
     }
     let_go(commit);
-    return moved;
+    return settled;
 }
 
 void pawl_commit_take_back(struct pawl_commit *commit, struct pawl_error *err)
@@ -283,9 +283,9 @@ bool pawl_commit_finish(struct pawl_commit *commit)
 {
     /* Only now may `latest` name it (2), and only then may what it replaced go
      * (1, 6). */
-    bool moved = after_commit(commit);
+    bool settled = after_commit(commit);
     end(commit);
-    return moved;
+    return settled;
 }
 
 void pawl_commit_keep(struct pawl_commit *commit)
@@ -295,7 +295,7 @@ void pawl_commit_keep(struct pawl_commit *commit)
 }
 
 int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
-                        bool *moved, struct pawl_error *err)
+                        bool *settled, struct pawl_error *err)
 {
     pawl_commit_describe(commit);
     commit->manifest.sequence = sequence;
@@ -307,9 +307,9 @@ int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
         pawl_commit_take_back(commit, err); /* (4) */
         return rc;
     }
-    bool has_moved = pawl_commit_finish(commit);
-    if (moved != NULL) {
-        *moved = has_moved;
+    bool is_settled = pawl_commit_finish(commit);
+    if (settled != NULL) {
+        *settled = is_settled;
     }
     return 0;
 }

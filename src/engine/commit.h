@@ -73,13 +73,14 @@ int pawl_commit_makedirs(struct pawl_commit *commit, const char *path,
 
 /* Publishes what was staged as checkpoint number `sequence`.  0: it is visible
  * and (if `durable`) survives a power cut; that `latest` could not be moved, or
- * the old checkpoint of that tag not be deleted, is only logged, and `*moved`
- * (may be NULL) tells whether `latest` was.  On failure the old state is back:
- * nothing is visible, nothing is staged.  If even going back fails, that is
- * logged, the reason says that it is not known whether the commit stands, and
- * the next recovery settles it, one way or the other.  Ends the commit. */
+ * the old checkpoint of that tag not be deleted, is only logged, and `*settled`
+ * (may be NULL) tells whether `latest` is as it should be.  On failure the old
+ * state is back: nothing is visible, nothing is staged.  If even going back
+ * fails, that is logged, the reason says that it is not known whether the
+ * commit stands, and the next recovery settles it, one way or the other.  Ends
+ * the commit. */
 int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
-                        bool *moved, struct pawl_error *err);
+                        bool *settled, struct pawl_error *err);
 
 /* The steps of pawl_commit_publish, for ranks that agree on each; see there.
  *
@@ -87,8 +88,8 @@ int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
 int pawl_commit_prepare(struct pawl_commit *commit, struct pawl_error *err);
 /* Makes the prepared checkpoint visible, durably.  On failure take it back. */
 int pawl_commit_show(struct pawl_commit *commit, struct pawl_error *err);
-/* It counts: moves `latest`, and returns whether that worked; clears away what
- * it replaced.  Ends the commit. */
+/* It counts: moves `latest`, unless it stays, and returns whether it is as it
+ * should be; clears away what it replaced.  Ends the commit. */
 bool pawl_commit_finish(struct pawl_commit *commit);
 /* It does not count, for the reason that is in `err`: the old state comes back,
  * whatever was done; if that fails, the reason says so, too.  Ends the commit.

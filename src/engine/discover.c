@@ -342,7 +342,7 @@ int pawl_discover(struct pawl_candidates *out, struct pawl_place *place,
         char latest[PAWL_TAG_MAX + 1];
         sort(&f.with, newest_signed_first);
         sort(&f.without, newest_unsigned_first);
-        pawl_read_latest(latest, &f.store);
+        pawl_read_latest(latest, &f.store, NULL);
         put_first(&f.without, latest);
         rc = merge_lists(&found, &f.with, &f.without, err);
     }
@@ -427,21 +427,30 @@ int pawl_discover_signed(struct pawl_candidates *out, struct pawl_store *store,
     return 0;
 }
 
-void pawl_read_latest(char out[PAWL_TAG_MAX + 1], struct pawl_store *store)
+static void take_latest(char out[PAWL_TAG_MAX + 1],
+                        const struct pawl_buffer *text)
+{
+    size_t len = text->len;
+    while (len > 0 && strchr(" \t\r\n", text->data[len - 1]) != NULL) {
+        len--;
+    }
+    if (len > 0 && len <= PAWL_TAG_MAX &&
+        memchr(text->data, '\0', len) == NULL) {
+        memcpy(out, text->data, len);
+        out[len] = '\0';
+    }
+}
+
+int pawl_read_latest(char out[PAWL_TAG_MAX + 1], struct pawl_store *store,
+                     struct pawl_error *err)
 {
     struct pawl_buffer text = {0};
     out[0] = '\0';
-    if (pawl_object_get(store, PAWL_LATEST_NAME, PAWL_TAG_MAX + 2, &text,
-                        NULL) == 0) {
-        while (text.len > 0 &&
-               strchr(" \t\r\n", text.data[text.len - 1]) != NULL) {
-            text.len--;
-        }
-        if (text.len > 0 && text.len <= PAWL_TAG_MAX &&
-            memchr(text.data, '\0', text.len) == NULL) {
-            memcpy(out, text.data, text.len);
-            out[text.len] = '\0';
-        }
+    int rc =
+        pawl_object_get(store, PAWL_LATEST_NAME, PAWL_TAG_MAX + 2, &text, err);
+    if (rc == 0) {
+        take_latest(out, &text);
     }
     pawl_buffer_fini(&text);
+    return rc == PAWL_ENOENT || rc == PAWL_EFORMAT ? 0 : rc;
 }

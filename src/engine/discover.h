@@ -53,7 +53,9 @@ int pawl_candidates_copy(struct pawl_candidates *candidates,
 
 void pawl_candidates_fini(struct pawl_candidates *candidates);
 
-/* What `latest` in the store's root says, or "" if that is no tag. */
-void pawl_read_latest(char out[PAWL_TAG_MAX + 1], struct pawl_store *store);
+/* What `latest` in the store's root says, or "" if that is no tag, or is not
+ * there.  What the store says. */
+int pawl_read_latest(char out[PAWL_TAG_MAX + 1], struct pawl_store *store,
+                     struct pawl_error *err);
 
 #endif

@@ -260,7 +260,7 @@ int pawl_checkpoint_list(const char *dir, pawl_checkpoint_fn fn, void *ctx,
     rc = pawl_listing_dir(&root, &lister.in.store, "", err); /* PAWL_ENOENT */
     pawl_listing_fini(&root);
     if (rc == 0) {
-        pawl_read_latest(lister.latest, &lister.in.store);
+        pawl_read_latest(lister.latest, &lister.in.store, NULL);
         rc = pawl_discover(&all, lister.in.place, lister.in.dir,
                            &lister.in.formats, 0, NULL, err);
     }

@@ -188,15 +188,16 @@ int pawl_making_publish_here(struct pawl_making *making,
                              struct pawl_error *err)
 {
     uint64_t sequence = 0;
-    bool moved = false;
+    bool settled = false;
     int rc = pawl_making_next_sequence(making, &sequence, err);
     if (rc < 0) {
         pawl_commit_abort(&making->commit);
         return rc;
     }
-    rc = pawl_commit_publish(&making->commit, sequence, &moved, err);
-    /* While `latest` names an older one, that one must stay. */
-    if (rc == 0 && moved) {
+    rc = pawl_commit_publish(&making->commit, sequence, &settled, err);
+    /* If `latest` could not be moved, the disk is not to be trusted to tell
+     * what it names. */
+    if (rc == 0 && settled) {
         pawl_making_retain(making, reading);
     }
     return rc;

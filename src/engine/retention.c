@@ -84,12 +84,13 @@ void pawl_retain(const struct pawl_retention *retention)
     if (retention->config->keep_last == 0) {
         return;
     }
-    if (pawl_discover_signed(&all, retention->store, &err) < 0) {
+    /* Without knowing what `latest` names nothing may go. */
+    if (pawl_read_latest(latest, retention->store, &err) < 0 ||
+        pawl_discover_signed(&all, retention->store, &err) < 0) {
         pawl_log_line(retention->log, PAWL_LOG_WARNING,
                       "cannot look for old checkpoints: %s", err.message);
         return;
     }
-    pawl_read_latest(latest, retention->store);
     uint64_t newer = 0; /* how many of the tags' own were newer */
     for (size_t i = 0; i < all.count; i++) {
         const struct pawl_candidate *item = &all.items[i];
