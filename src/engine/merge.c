@@ -28,6 +28,22 @@ static int move(struct pawl_store *store, const char *from_dir,
     return rc;
 }
 
+/* Makes the directories above `name`, durably: a file that was moved into one
+ * that a power cut takes away would be lost with it. */
+static int make_room(struct pawl_merge *merge, const char *name,
+                     struct pawl_error *err)
+{
+    int rc = pawl_tree_mkdir_above(merge->store, name, err);
+    if (rc < 0 || !merge->durable) {
+        return rc;
+    }
+    char *dir = strndup(name, (size_t)(strrchr(name, '/') - name));
+    rc = dir == NULL ? pawl_fail_nomem(err)
+                     : pawl_store_sync(merge->store, dir, err);
+    free(dir);
+    return rc;
+}
+
 /* Puts the caller's file of that name out of the way, if there is one.  A
  * directory in its place is an error: Pawl would have to delete it. */
 static int set_aside(struct pawl_merge *merge, const char *path,
@@ -42,7 +58,7 @@ static int set_aside(struct pawl_merge *merge, const char *path,
     if (rc > 0) {
         rc = pawl_path_join(&aside, merge->layout->aside, path, err);
         if (rc == 0) {
-            rc = pawl_tree_mkdir_above(merge->store, aside, err);
+            rc = make_room(merge, aside, err);
         }
         if (rc == 0) {
             rc = pawl_store_rename(merge->store, name, aside,
@@ -51,32 +67,6 @@ static int set_aside(struct pawl_merge *merge, const char *path,
     }
     free(name);
     free(aside);
-    return rc;
-}
-
-static int move_in(struct pawl_merge *merge, struct pawl_listing_item *item,
-                   struct pawl_error *err)
-{
-    const struct pawl_layout *layout = merge->layout;
-    if (item->is_dir) {
-        char *name = NULL;
-        int rc = pawl_path_join(&name, layout->tag, item->path, err);
-        if (rc == 0) {
-            rc = pawl_store_mkdir(merge->store, name, err);
-        }
-        free(name);
-        item->mark = rc == 0;
-        return rc == PAWL_EEXIST ? 0 : rc;
-    }
-    if (strcmp(item->path, PAWL_MANIFEST_NAME) == 0) {
-        return 0; /* last */
-    }
-    int rc = set_aside(merge, item->path, err);
-    if (rc == 0) {
-        item->mark = true; /* from here on there is something to undo */
-        rc = move(merge->store, layout->merge, layout->tag, item->path,
-                  PAWL_RENAME_NEW, err);
-    }
     return rc;
 }
 
@@ -99,6 +89,47 @@ static int sync_all(struct pawl_merge *merge, struct pawl_error *err)
         }
     }
     return pawl_store_sync(merge->store, merge->layout->tag, err);
+}
+
+static int make_dir(struct pawl_merge *merge, struct pawl_listing_item *item,
+                    struct pawl_error *err)
+{
+    char *name = NULL;
+    int rc = pawl_path_join(&name, merge->layout->tag, item->path, err);
+    if (rc == 0) {
+        rc = pawl_store_mkdir(merge->store, name, err);
+    }
+    free(name);
+    item->mark = rc == 0;
+    return rc == PAWL_EEXIST ? 0 : rc;
+}
+
+/* First all directories, durably, as in make_room. */
+static int make_dirs(struct pawl_merge *merge, struct pawl_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < merge->staged.count; i++) {
+        if (merge->staged.items[i].is_dir) {
+            rc = make_dir(merge, &merge->staged.items[i], err);
+        }
+    }
+    return rc == 0 && merge->durable ? sync_all(merge, err) : rc;
+}
+
+static int move_in(struct pawl_merge *merge, struct pawl_listing_item *item,
+                   struct pawl_error *err)
+{
+    const struct pawl_layout *layout = merge->layout;
+    if (item->is_dir || strcmp(item->path, PAWL_MANIFEST_NAME) == 0) {
+        return 0; /* made before; goes last */
+    }
+    int rc = set_aside(merge, item->path, err);
+    if (rc == 0) {
+        item->mark = true; /* from here on there is something to undo */
+        rc = move(merge->store, layout->merge, layout->tag, item->path,
+                  PAWL_RENAME_NEW, err);
+    }
+    return rc;
 }
 
 /* That every file is in its place: the caller, or the process before us, may
@@ -142,6 +173,9 @@ int pawl_merge_run(struct pawl_merge *merge, struct pawl_error *err)
     const struct pawl_layout *layout = merge->layout;
     int rc =
         pawl_listing_tree(&merge->staged, merge->store, layout->merge, err);
+    if (rc == 0) {
+        rc = make_dirs(merge, err);
+    }
     for (size_t i = 0; rc == 0 && i < merge->staged.count; i++) {
         rc = move_in(merge, &merge->staged.items[i], err);
     }
@@ -191,6 +225,9 @@ int pawl_merge_undo(struct pawl_merge *merge, struct pawl_error *err)
     if (merge->committed) {
         rc = move(merge->store, merge->layout->tag, merge->layout->merge,
                   PAWL_MANIFEST_NAME, PAWL_RENAME_NEW, err);
+        if (rc == 0 && merge->durable) { /* no manifest without its files */
+            rc = pawl_store_sync(merge->store, merge->layout->tag, err);
+        }
     }
     for (size_t i = merge->staged.count; rc == 0 && i > 0; i--) {
         if (merge->staged.items[i - 1].mark) {

@@ -250,6 +250,9 @@ static int settle_names(struct tag_recovery *r, const struct leftovers *there,
                         struct pawl_error *err)
 {
     int rc = there->merge || there->aside ? sync_merged(r, err) : 0;
+    if (rc == 0 && there->aside && r->durable) {
+        rc = pawl_tree_sync(r->store, r->layout->aside, err);
+    }
     return rc < 0 ? rc : sync_names(r, err);
 }
 
