@@ -176,6 +176,9 @@ int pawl_place_settle(struct pawl_place *place, const char *root,
         return 0;
     }
     rc = sync_above(place, root, err);
+    if (rc < 0) {
+        pawl_error_prefix(err, "cannot make the way to '%s' durable", root);
+    }
     char *copy = rc == 0 ? strdup(root) : NULL;
     if (copy != NULL) { /* else it is done again */
         pthread_mutex_lock(&place->settled.lock);
