@@ -2,8 +2,9 @@
 /*
  * crash.c - every system call fails, and the power after every system call
  *
- *     crash [--short] [--engine E] [--story S] [--seed N] [--only cuts|calls]
- *     crash --engine E --story S --seed N --limit N --branch N [--plan C:N]
+ *     crash [--short] [--stop] [--engine E] [--story S] [--seed N] [--only
+ * cuts|calls] crash --engine E --story S --seed N --limit N --branch N [--plan
+ * C:N]
  *           --replay POINT:STATE
  *     crash --engine E --story S --fail CALL:NTH:ERRNO:once|always
  *
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "failing_calls.h"
+#include "neighbour.h"
 #include "power_cut.h"
 #include "seed.h"
 
@@ -58,6 +60,7 @@ struct options {
     int story;          /* -1: all */
     bool cuts;
     bool calls;
+    bool stop; /* at the first violation */
     uint64_t seed;
     struct power_cut replay; /* only_point is -1: none */
     struct failing_calls fail;
@@ -93,6 +96,7 @@ static void cut_story(const struct options *options, const char *engine,
         .branch = options->effort.branch,
         .only_point = -1,
         .only_state = -1,
+        .stop = options->stop,
     };
     power_cut_run(&cut);
     add_cuts(tally, &cut);
@@ -118,6 +122,7 @@ static void cut_after_failures(const struct options *options,
                 .plan = {.call = syncs[i], .nth = nth, .sys_errno = EIO},
                 .only_point = -1,
                 .only_state = -1,
+                .stop = options->stop,
             };
             if (test_draw(&seed, options->effort.every_plan) != 0 &&
                 nth < 100) {
@@ -139,6 +144,7 @@ static void fail_story(const struct options *options, const char *engine,
         .story = story,
         .seed = options->seed,
         .every = options->effort.every_call,
+        .stop = options->stop,
     };
     failing_calls_run(&run);
     tally->calls.calls += run.calls;
@@ -290,6 +296,8 @@ static void parse(struct options *options, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--short") == 0) {
             options->effort = short_effort;
+        } else if (strcmp(argv[i], "--stop") == 0) {
+            options->stop = true;
         } else if (i + 1 < argc) {
             parse_option(options, argv[i], argv[i + 1]);
             i++;
@@ -340,6 +348,7 @@ int main(int argc, char **argv)
         setenv("TMPDIR", "/dev/shm", 0);
     }
     parse(&options, argc, argv);
+    neighbour_start();
     options.seed = has_seed ? options.seed : test_seed();
     bool replays = options.replay.only_point >= 0 || options.fail.only.nth > 0;
     if (replays && (options.engine == NULL || options.story < 0)) {

@@ -98,6 +98,9 @@ static void complain(struct failing_calls *run, const struct fault_plan *plan,
         printf("%s", log);
     }
     fflush(stdout);
+    if (run->stop) {
+        exit(1);
+    }
 }
 
 /* That what was promised holds, also after the next checkpoint. */

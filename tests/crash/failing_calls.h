@@ -19,6 +19,7 @@ struct failing_calls {
     uint64_t seed;
     size_t every;           /* one in so many is tried; 1: all */
     struct fault_plan only; /* if `nth` is not 0: this one */
+    bool stop;              /* at the first violation */
     size_t only_map;        /* the mapping to refuse; 0: as above */
     /* What was done. */
     size_t calls;  /* positions in the story */

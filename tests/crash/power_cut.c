@@ -9,6 +9,7 @@
 
 #include "disk_model.h"
 #include "engine/engine.h"
+#include "neighbour.h"
 #include "replica.h"
 #include "scratch.h"
 #include "seed.h"
@@ -122,6 +123,9 @@ static void complain(struct run *run, const struct spot *spot, size_t state,
     printf(" --replay %ld:", spot->point);
     printf(spot->branch[0] != '\0' ? "-1\n" : "%zu\n", state);
     fflush(stdout);
+    if (cut->stop) {
+        exit(1);
+    }
 }
 
 static void try_disk(struct run *run, const struct disk *disk,
@@ -135,11 +139,13 @@ static void try_disk(struct run *run, const struct disk *disk,
         .promises = spot->promises,
         .catalogue = run->catalogue,
         .config = run->story->after,
+        .has_neighbour = true,
     };
     char *save_dir = scratch_path(run->dir, "run");
     check.dir = save_dir;
     replica_clear(run->dir);
     replica_write(disk, run->dir, spot->death);
+    neighbour_put(save_dir);
     run->cut->states++;
     if (!promises_survive(&check)) {
         complain(run, spot, state, check.why);

@@ -27,6 +27,7 @@ struct power_cut {
     /* For a replay: only this; -1: all. */
     long only_point;
     long only_state;
+    bool stop; /* at the first violation */
     /* What was done. */
     bool fired; /* the plan changed a call */
     size_t points;

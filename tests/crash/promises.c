@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine_fixture.h"
+#include "neighbour.h"
 #include "replica.h"
 
 enum { WAIT_MS = 60000 };
@@ -346,7 +347,8 @@ static bool check_work_dir(struct promise_check *check)
          ok && dir != NULL && (entry = readdir(dir)) != NULL;) {
         bool is_fine = strcmp(entry->d_name, ".") == 0 ||
                        strcmp(entry->d_name, "..") == 0 ||
-                       strcmp(entry->d_name, "spare") == 0;
+                       strcmp(entry->d_name, "spare") == 0 ||
+                       (check->has_neighbour && neighbour_has(entry->d_name));
         if (!is_fine) {
             ok = broken(check, "(4) '.pawl/%s' was left", entry->d_name);
         }
@@ -357,9 +359,16 @@ static bool check_work_dir(struct promise_check *check)
     return ok;
 }
 
+static bool check_neighbour(struct promise_check *check)
+{
+    return !check->has_neighbour || neighbour_is_whole(check->dir) ||
+           broken(check, "a living process lost what it had staged");
+}
+
 bool promises_hold(struct promise_check *check)
 {
-    return check_tags(check) && check_foreign(check) && check_work_dir(check) &&
+    return check_tags(check) && check_neighbour(check) &&
+           check_foreign(check) && check_work_dir(check) &&
            check_latest(check, true);
 }
 

@@ -79,6 +79,7 @@ struct promise_check {
     const struct catalogue *catalogue;
     const char *dir;    /* the save_dir */
     const char *config; /* of the engine that comes after */
+    bool has_neighbour; /* neighbour.h: who must not be harmed */
     char why[1024];     /* what is not kept */
     char log[4096];     /* of that engine */
 };

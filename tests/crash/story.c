@@ -272,9 +272,11 @@ static void save_file(struct story *story, const char *name, int number)
     promise_allow(file, number);
     mark(story);
     int rc = save_state(story, name, number, &err);
-    if (rc == 0) {
+    /* The directory of a single file is its caller's to make durable: here the
+     * first commit does. */
+    if (rc == 0 && story->promises.least > 0) {
         promise_only(file, number);
-    } else { /* the old one is there, or the new one */
+    } else if (rc < 0) { /* the old one is there, or the new one */
         check_error(story, rc, &err, "saving", name);
     }
     mark(story);
@@ -286,17 +288,17 @@ static void put_foreign(struct story *story, const char *path, const char *text,
 {
     struct pawl_store store;
     struct pawl_error err;
-    char dir[64];
-    snprintf(dir, sizeof(dir), "%s", path);
-    char *slash = strrchr(dir, '/');
-    *slash = '\0';
     int rc = pawl_place_store(&store, story->place, story->run, &err);
     if (rc < 0) {
         return;
     }
     rc = pawl_object_put(&store, path, text, strlen(text), true, &err);
-    if (rc == 0) {
-        rc = pawl_store_sync(&store, dir, &err);
+    for (size_t i = 0; rc == 0 && path[i] != '\0'; i++) {
+        char dir[64]; /* each on the way, the save_dir first */
+        snprintf(dir, sizeof(dir), "%.*s", (int)i, path);
+        if (i == 0 || path[i] == '/') {
+            rc = pawl_store_sync(&store, dir, &err);
+        }
     }
     pawl_store_fini(&store);
     /* Before the first commit the save_dir itself may not be durable. */
