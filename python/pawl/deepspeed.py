@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
 from .engine import CheckpointEngine
-from .errors import CorruptError, NotSupportedError, StateError
+from .errors import CorruptError, StateError
 from .ranks import Comm, from_torch_distributed
 
 #: Classes of DeepSpeed's own in what it saves.
@@ -234,12 +234,9 @@ def _around_create(create: Callable[..., Any]) -> Callable[..., Any]:
         section = getattr(config_params, "_param_dict", {}).get("pawl")
         if section is None and _installed is None:
             return create(config_params, *args, **kwargs)
-        if getattr(config_params, "use_node_local_storage", False):
-            raise NotSupportedError(
-                "pawl.deepspeed needs one directory for all ranks: "
-                "'use_node_local_storage' is not supported"
-            )
         config = {**(section or {}), **(_installed or {})}
+        if getattr(config_params, "use_node_local_storage", False):
+            config.setdefault("layout", "local")
         return Engine(config, from_torch_distributed())
 
     return call

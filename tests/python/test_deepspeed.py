@@ -68,6 +68,16 @@ def test_a_wrong_key_is_named(tmp_path, jobs):
     assert "'keep_lats'" in ran.printed()
 
 
+def test_disks_of_the_nodes(tmp_path, jobs):
+    config = {"checkpoint": {"use_node_local_storage": True}}
+    whole = jobs.run(tmp_path / "run", **TWICE, config=config)
+    damage(tmp_path / "run/two" / OPTIMIZER)
+    again = jobs.run(tmp_path / "run", **{**TWICE, "save": {}}, config=config)
+    assert again.one("loaded") == ["one"]
+    for before, after in zip(whole.losses(), again.losses()):
+        assert after == {step: before[step] for step in (1, 2)}
+
+
 # ---- latest -----------------------------------------------------------------
 
 
