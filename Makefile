@@ -12,6 +12,7 @@
 ##                more failures at a time than in the tests; 4 minutes
 ## make fuzz      any bytes as files, manifests, configs; 6 minutes and the
 ##                build: six targets of FUZZ_SECONDS=60 each
+## make crash     every call fails, the power after every call; an hour and more
 ## make kill-ranks   one of four ranks killed, 500 times; 5 minutes
 ## make kill-loop    a job killed while it saves, 1,000 times; 3 minutes
 ## make disk-full    a disk that is full at some moment of a save, 200 times;
@@ -26,7 +27,7 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test deepspeed bench fuzz model kill-ranks kill-loop disk-full
+.PHONY: crash help demo test deepspeed bench fuzz model kill-ranks kill-loop disk-full
 .PHONY: soak coverage install clean
 
 help:
@@ -55,6 +56,10 @@ model:
 fuzz:
 	@tools/setup test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run
+
+crash:
+	@tools/setup test
+	@tools/test crash
 
 kill-ranks:
 	@tools/setup test
