@@ -22,13 +22,14 @@ import contextlib
 import functools
 import glob
 import importlib
+import inspect
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
 from .engine import CheckpointEngine
-from .errors import CorruptError, StateError
+from .errors import CorruptError, NotSupportedError, StateError
 from .ranks import Comm, from_torch_distributed
 
 #: Classes of DeepSpeed's own in what it saves.
@@ -259,8 +260,24 @@ def _around_save(save: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _check_weights_alone(engine: Any, load_dir: str, opened: str) -> None:
+    """Raises, where DeepSpeed would take the weights of another checkpoint."""
+    if engine.zero_optimization_partition_weights() and not engine.has_moe_layers:
+        try:
+            with open(os.path.join(load_dir, "latest")) as file:
+                latest = file.read().strip()
+        except FileNotFoundError:
+            latest = ""
+        if latest != opened:
+            raise NotSupportedError(
+                f"cannot load '{opened}' without optimizer states: for ZeRO 3 "
+                f"DeepSpeed then takes what 'latest' names, which is '{latest}'"
+            )
+
+
 def _around_load(load: Callable[..., Any]) -> Callable[..., Any]:
     """load_checkpoint, between open and close."""
+    signature = inspect.signature(load)
 
     @functools.wraps(load)
     def call(
@@ -273,6 +290,9 @@ def _around_load(load: Callable[..., Any]) -> Callable[..., Any]:
         if opened is None:
             return None, None
         try:
+            given = signature.bind(self, load_dir, tag, *args, **kwargs).arguments
+            if not given.get("load_optimizer_states", True):
+                _check_weights_alone(self, load_dir, opened)
             return load(self, load_dir, opened, *args, **kwargs)
         finally:
             ours.engine.close(opened)

@@ -43,7 +43,8 @@ TRAIN = {
     "load": True,
     "load_more": {},
     "die": 0,  # SIGKILL after that step
-    "full": [],  # [rank, step, bytes]: that rank can write no larger files then
+    "full": [],  # [rank, step, bytes]: that rank can write no larger files from
+    # there to the next save
     "destroy": True,  # at the end
     "script": None,  # [path, arguments ...]: runs that instead
 }
@@ -155,10 +156,10 @@ class Job:
         self.tell("loss", step, loss.item())
 
     def save(self, step, tag):
-        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        most = resource.RLIM_INFINITY
         if self.job["full"][:2] == [self.rank, step]:
-            limits = (self.job["full"][2], limit[1])
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            most = self.job["full"][2]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
         try:
             self.ds.save_checkpoint(
                 self.job["folder"],
@@ -170,8 +171,6 @@ class Job:
         except Exception as exc:
             traceback.print_exc()
             self.tell("save failed", type(exc).__name__, str(exc))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
     def latest(self):
         path = os.path.join(self.job["folder"], "latest")
@@ -215,11 +214,12 @@ def be_rank(job, rank):
         Job(job, rank).run()
 
 
-def end_script():
+def end_script(code):
     """As a script ends, but for tearing down what was imported."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
-    os._exit(0)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def free_port():
@@ -242,13 +242,13 @@ def fork_ranks(job):
     for rank in range(world):
         pid = os.fork()
         if pid == 0:
+            code = 0
             try:
                 be_rank(job, rank)
             except BaseException:
                 traceback.print_exc()
-                sys.stderr.flush()
-                os._exit(1)
-            end_script()
+                code = 1
+            end_script(code)
         children.append(pid)
     return children
 

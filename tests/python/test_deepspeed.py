@@ -158,6 +158,20 @@ def test_none_is_whole(tmp_path, jobs):
         assert OPTIMIZER in told[0][1]
 
 
+def test_weights_alone(tmp_path, jobs):
+    """With ZeRO 3 DeepSpeed takes them from what `latest` names."""
+    run = tmp_path / "run"
+    job = {**TWICE, "stage": 3}
+    jobs.run(run, **job)
+    weights = {"load_optimizer_states": False}
+    ran = jobs.run(run, **{**job, "save": {}}, load_more=weights)
+    assert ran.one("loaded") == ["two"]
+    ran = jobs.run(run, **job, load_more={**weights, "tag": "one"}, expect=1)
+    for told in ran.all("load failed"):
+        assert told[0][0] == "NotSupportedError"
+        assert "'latest' names, which is 'two'" in told[0][1]
+
+
 def test_objects_of_the_client(tmp_path, jobs):
     state = {"note": "of mine", "epoch": [1, {"a": 2.5}]}
     run = tmp_path / "run"
@@ -179,6 +193,20 @@ def test_one_rank_cannot_write(tmp_path, jobs, rank):
     assert ran.one("saved") == ["two", "two"]
     assert not (run / "one").exists()
     assert all(sorted(losses) == [0, 1, 2] for losses in ran.losses())
+
+
+def test_one_rank_cannot_write_in_the_background(tmp_path, jobs):
+    """All are told of it by the next save, which saves nothing; the rank itself
+    maybe at once."""
+    run = tmp_path / "run"
+    job = {**TWICE, "save": {"1": "one", "2": "two", "3": "three"}}
+    ran = jobs.run(run, **job, pawl={"engine": "async"}, full=[1, 1, 60_000])
+    for told, saved in zip(ran.all("save failed"), ran.all("saved")):
+        assert "checkpoint 'one': rank 1: " in told[-1][1]
+        assert "optim_states.pt': file too large" in told[-1][1]
+        assert [tag for tag, _ in saved if tag != "one"] == ["three"]
+    assert (run / "latest").read_text() == "three"
+    assert not (run / "one").exists() and not (run / "two").exists()
 
 
 def test_one_rank_cannot_write_what_deepspeed_writes(tmp_path, jobs):
