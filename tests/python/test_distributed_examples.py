@@ -20,18 +20,32 @@ STEPS, EVERY = 60, 10
 
 
 def start(program, run_dir):
-    """Not in this process's folder, where `pawl` would be the sources."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        + ["--nproc-per-node", str(RANKS), str(EXAMPLES / program)]
-        + ["--run-dir", str(run_dir), "--steps", str(STEPS)]
-        + ["--save-every", str(EVERY)],
-        cwd=run_dir.parent,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Not in this process's folder, where `pawl` would be the sources.
+
+    stderr goes to a file of its own: torchrun's processes write unbuffered, so
+    a line of one rank's log would come between a line of stdout and its end.
+    """
+    with open(f"{run_dir}.log", "a", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+            + ["--nproc-per-node", str(RANKS), str(EXAMPLES / program)]
+            + ["--run-dir", str(run_dir), "--steps", str(STEPS)]
+            + ["--save-every", str(EVERY)],
+            cwd=run_dir.parent,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+
+
+def finished(program, run_dir):
+    """What a whole run printed to stdout."""
+    job = start(program, run_dir)
+    try:
+        return finish(job)[0]
+    except AssertionError as exc:
+        raise AssertionError(Path(f"{run_dir}.log").read_text()) from exc
 
 
 def losses(printed):
@@ -54,12 +68,12 @@ def kill_after(job, step, dice):
 
 @pytest.mark.parametrize("program", ["ddp.py", "fsdp.py"])
 def test_killed_and_resumed(program, tmp_path, seed):
-    undisturbed = losses(finish(start(program, tmp_path / "whole"))[0])
+    undisturbed = losses(finished(program, tmp_path / "whole"))
     assert list(undisturbed) == [f"step {n}" for n in range(1, STEPS + 1)]
 
     job = start(program, tmp_path / "run")
     killed = losses(kill_after(job, 45, random.Random(seed)))
-    printed = finish(start(program, tmp_path / "run"))[0]
+    printed = finished(program, tmp_path / "run")
     resumed = losses(printed)
 
     # 30 was durable before 40 was begun.
