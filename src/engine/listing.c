@@ -210,13 +210,20 @@ int pawl_tree_mkdir(struct pawl_store *store, const char *dir,
 int pawl_tree_mkdir_above(struct pawl_store *store, const char *name,
                           struct pawl_error *err)
 {
-    const char *slash = strrchr(name, '/');
-    if (slash == NULL) {
-        return 0;
-    }
-    char *dir = strndup(name, (size_t)(slash - name));
+    return strchr(name, '/') == NULL
+               ? 0
+               : pawl_tree_make_room(store, name, false, err);
+}
+
+int pawl_tree_make_room(struct pawl_store *store, const char *name,
+                        bool durable, struct pawl_error *err)
+{
+    char *dir = strndup(name, (size_t)(strrchr(name, '/') - name));
     int rc =
         dir == NULL ? pawl_fail_nomem(err) : pawl_tree_mkdir(store, dir, err);
+    if (rc == 0 && durable) {
+        rc = pawl_store_sync(store, dir, err);
+    }
     free(dir);
     return rc;
 }

@@ -58,4 +58,10 @@ int pawl_tree_mkdir(struct pawl_store *store, const char *dir,
 int pawl_tree_mkdir_above(struct pawl_store *store, const char *name,
                           struct pawl_error *err);
 
+/* The same where a file is about to move to `name`, which lies in a directory;
+ * if `durable`, durably: with a directory that a power cut takes away the file
+ * would be lost. */
+int pawl_tree_make_room(struct pawl_store *store, const char *name,
+                        bool durable, struct pawl_error *err);
+
 #endif

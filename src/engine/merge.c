@@ -28,22 +28,6 @@ static int move(struct pawl_store *store, const char *from_dir,
     return rc;
 }
 
-/* Makes the directories above `name`, durably: a file that was moved into one
- * that a power cut takes away would be lost with it. */
-static int make_room(struct pawl_merge *merge, const char *name,
-                     struct pawl_error *err)
-{
-    int rc = pawl_tree_mkdir_above(merge->store, name, err);
-    if (rc < 0 || !merge->durable) {
-        return rc;
-    }
-    char *dir = strndup(name, (size_t)(strrchr(name, '/') - name));
-    rc = dir == NULL ? pawl_fail_nomem(err)
-                     : pawl_store_sync(merge->store, dir, err);
-    free(dir);
-    return rc;
-}
-
 /* Puts the caller's file of that name out of the way, if there is one.  A
  * directory in its place is an error: Pawl would have to delete it. */
 static int set_aside(struct pawl_merge *merge, const char *path,
@@ -58,7 +42,7 @@ static int set_aside(struct pawl_merge *merge, const char *path,
     if (rc > 0) {
         rc = pawl_path_join(&aside, merge->layout->aside, path, err);
         if (rc == 0) {
-            rc = make_room(merge, aside, err);
+            rc = pawl_tree_make_room(merge->store, aside, merge->durable, err);
         }
         if (rc == 0) {
             rc = pawl_store_rename(merge->store, name, aside,
@@ -104,7 +88,7 @@ static int make_dir(struct pawl_merge *merge, struct pawl_listing_item *item,
     return rc == PAWL_EEXIST ? 0 : rc;
 }
 
-/* First all directories, durably, as in make_room. */
+/* First all directories, durably, as in pawl_tree_make_room. */
 static int make_dirs(struct pawl_merge *merge, struct pawl_error *err)
 {
     int rc = 0;

@@ -52,22 +52,6 @@ static int remove_named(struct scrap *scrap, const struct pawl_strmap *named,
     return 0;
 }
 
-/* Makes the directories above `name`, durably: a file that was moved into one
- * that a power cut takes away would be lost with it. */
-static int make_room(struct scrap *scrap, const char *name,
-                     struct pawl_error *err)
-{
-    int rc = pawl_tree_mkdir_above(scrap->store, name, err);
-    if (rc < 0 || !scrap->durable) {
-        return rc;
-    }
-    char *dir = strndup(name, (size_t)(strrchr(name, '/') - name));
-    rc = dir == NULL ? pawl_fail_nomem(err)
-                     : pawl_store_sync(scrap->store, dir, err);
-    free(dir);
-    return rc;
-}
-
 /* Moves one file back.  PAWL_EEXIST if its place is taken. */
 static int move_back(struct scrap *scrap, const char *path,
                      struct pawl_error *err)
@@ -79,7 +63,7 @@ static int move_back(struct scrap *scrap, const char *path,
         rc = pawl_path_join(&to, scrap->layout->tag, path, err);
     }
     if (rc == 0) {
-        rc = make_room(scrap, to, err);
+        rc = pawl_tree_make_room(scrap->store, to, scrap->durable, err);
     }
     if (rc == 0) {
         rc = pawl_store_rename(scrap->store, from, to, PAWL_RENAME_NEW, err);
