@@ -7,14 +7,6 @@
 
 #include <string.h>
 
-int pawl_assemble_encode(const struct pawl_manifest *manifest,
-                         struct pawl_buffer *out, struct pawl_error *err)
-{
-    struct pawl_manifest numbered = *manifest; /* borrows the files */
-    numbered.sequence = 1;                     /* rank 0 knows the true one */
-    return pawl_manifest_encode(&numbered, out, err);
-}
-
 /* Adds the files of one rank. */
 static int add_rank(struct pawl_manifest *manifest, uint32_t rank,
                     const struct pawl_buffer *text, struct pawl_error *err)

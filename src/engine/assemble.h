@@ -11,10 +11,6 @@
 #include "comm/comm.h"
 #include "engine/manifest.h"
 
-/* Appends the text for rank 0.  PAWL_EINVAL, PAWL_ENOMEM. */
-int pawl_assemble_encode(const struct pawl_manifest *manifest,
-                         struct pawl_buffer *out, struct pawl_error *err);
-
 /* Adds to `manifest`, which has the files of one rank, those of the ranks of
  * which there is a text; no manifest is an empty one.
  * PAWL_EINVAL if two ranks saved the same file, or one speaks of another tag;

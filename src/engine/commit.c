@@ -39,12 +39,19 @@ static void let_go(struct pawl_commit *commit)
 
 /* ---- begin, stage, abort ------------------------------------------------ */
 
-static int check_tag(const char *tag, struct pawl_error *err)
+/* Fills what a tag decides. */
+static int name_it(struct pawl_commit *commit, const char *tag,
+                   struct pawl_error *err)
 {
-    return pawl_manifest_check_path(tag, NULL) == 0
-               ? 0
-               : pawl_fail(err, PAWL_EINVAL, 0,
-                           "bad tag '%s': a manifest cannot hold it", tag);
+    struct pawl_manifest *manifest = &commit->manifest;
+    if (pawl_manifest_check_path(tag, NULL) < 0) {
+        return pawl_fail(err, PAWL_EINVAL, 0,
+                         "bad tag '%s': a manifest cannot hold it", tag);
+    }
+    pawl_layout_init(&commit->layout, tag);
+    snprintf(manifest->tag, sizeof(manifest->tag), "%s", tag);
+    manifest->world_size = commit->ranks > 1 ? commit->ranks : 1;
+    return 0;
 }
 
 /* Numbers the staging directory of ranks by the record that has the tag. */
@@ -70,11 +77,10 @@ int pawl_commit_begin(struct pawl_commit *commit, const char *tag, uint64_t *id,
 {
     enum pawl_owner_state was;
     bool made = false;
-    int rc = check_tag(tag, err);
+    int rc = name_it(commit, tag, err);
     if (rc < 0) {
         return rc;
     }
-    pawl_layout_init(&commit->layout, tag);
     rc = pawl_owner_take(&was, NULL, commit->store, &commit->layout,
                          commit->token, commit->is_alone, err);
     if (rc < 0) {
@@ -104,9 +110,8 @@ int pawl_commit_begin(struct pawl_commit *commit, const char *tag, uint64_t *id,
 int pawl_commit_join(struct pawl_commit *commit, const char *tag, uint64_t id,
                      struct pawl_error *err)
 {
-    int rc = check_tag(tag, err);
+    int rc = name_it(commit, tag, err);
     if (rc == 0) {
-        pawl_layout_init(&commit->layout, tag);
         pawl_layout_number(&commit->layout, id);
     }
     return rc;
@@ -160,14 +165,6 @@ void pawl_commit_abort(struct pawl_commit *commit)
     remove_staged(commit);
     let_go(commit);
     end(commit);
-}
-
-void pawl_commit_describe(struct pawl_commit *commit)
-{
-    struct pawl_manifest *manifest = &commit->manifest;
-    snprintf(manifest->tag, sizeof(manifest->tag), "%s", commit->layout.tag);
-    manifest->created_unix_ms = pawl_now_unix_ms();
-    manifest->world_size = commit->ranks > 1 ? commit->ranks : 1;
 }
 
 /* ---- publish ------------------------------------------------------------ */
@@ -229,6 +226,12 @@ static bool after_commit(struct pawl_commit *commit)
     return settled;
 }
 
+void pawl_commit_doubt(const struct pawl_commit *commit, struct pawl_error *err)
+{
+    pawl_error_prefix(err, "whether checkpoint '%s' was committed is not known",
+                      commit->layout.tag);
+}
+
 void pawl_commit_take_back(struct pawl_commit *commit, struct pawl_error *err)
 {
     struct pawl_error why;
@@ -236,9 +239,7 @@ void pawl_commit_take_back(struct pawl_commit *commit, struct pawl_error *err)
         pawl_log_line(commit->log, PAWL_LOG_WARNING,
                       "the failed commit of '%s' could not be undone: %s",
                       commit->layout.tag, why.message);
-        pawl_error_prefix(err,
-                          "whether checkpoint '%s' was committed is not known",
-                          commit->layout.tag);
+        pawl_commit_doubt(commit, err);
     } else {
         remove_staged(commit);
     }
@@ -297,8 +298,8 @@ void pawl_commit_keep(struct pawl_commit *commit)
 int pawl_commit_publish(struct pawl_commit *commit, uint64_t sequence,
                         bool *settled, struct pawl_error *err)
 {
-    pawl_commit_describe(commit);
     commit->manifest.sequence = sequence;
+    commit->manifest.created_unix_ms = pawl_now_unix_ms();
     int rc = pawl_commit_prepare(commit, err);
     if (rc == 0) {
         rc = pawl_commit_show(commit, err);

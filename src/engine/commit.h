@@ -32,7 +32,8 @@ struct pawl_commit {
     bool keeps_latest; /* `latest` stays as it is */
     uint32_t ranks;    /* how many make it; 0 counts as 1 */
     struct pawl_layout layout;
-    struct pawl_manifest manifest; /* the files that were saved */
+    struct pawl_manifest manifest; /* the files that were saved; its number and
+                                      time come last */
     bool dir_made;                 /* makedirs was called for <tag> itself */
     struct pawl_publish publish;   /* what pawl_commit_show did */
 };
@@ -50,9 +51,6 @@ int pawl_commit_begin(struct pawl_commit *commit, const char *tag, uint64_t *id,
  * nothing else.  PAWL_EINVAL. */
 int pawl_commit_join(struct pawl_commit *commit, const char *tag, uint64_t id,
                      struct pawl_error *err);
-
-/* Fills the head of the manifest, but for its number. */
-void pawl_commit_describe(struct pawl_commit *commit);
 
 /* Makes the names of what was staged durable, as the first step of
  * pawl_commit_publish does. */
@@ -95,6 +93,9 @@ bool pawl_commit_finish(struct pawl_commit *commit);
  * whatever was done; if that fails, the reason says so, too.  Ends the commit.
  */
 void pawl_commit_take_back(struct pawl_commit *commit, struct pawl_error *err);
+/* Puts before the reason that nobody here knows whether it counts. */
+void pawl_commit_doubt(const struct pawl_commit *commit,
+                       struct pawl_error *err);
 /* Nobody knows whether it counts: leaves what is visible as it is.  Ends the
  * commit. */
 void pawl_commit_keep(struct pawl_commit *commit);

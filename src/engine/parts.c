@@ -212,7 +212,6 @@ static int share_files(struct pawl_making *making, struct pawl_buffer *told,
         rc = pawl_making_next_sequence(making, &sequence, err);
     }
     if (rc == 0) {
-        pawl_commit_describe(&making->commit);
         making->commit.manifest.sequence = sequence;
         rc = pawl_manifest_encode(&making->commit.manifest, &text, err);
     }
@@ -231,9 +230,7 @@ static int conclude(struct pawl_making *making, struct pawl_reading *reading,
     rc = go_round(making, PAWL_AGREEMENT_COMMIT, 2, rc, NULL, NULL, NULL, NULL,
                   &heard, err);
     if (!heard && shown) {
-        pawl_error_prefix(err,
-                          "whether checkpoint '%s' was committed is not known",
-                          making->commit.layout.tag);
+        pawl_commit_doubt(&making->commit, err);
     }
     if (!making->leads) {
         pawl_commit_leave(&making->commit);

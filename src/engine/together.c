@@ -53,7 +53,6 @@ static int collect(struct pawl_making *making, struct pawl_error *err)
     char said[PAWL_AGREEMENT_KEY_MAX + 8];
     key_of(making, key);
     pawl_agreement_said(said, key);
-    pawl_commit_describe(&making->commit);
     int rc = pawl_agreement_report(&texts, making->setup->agreement, said, 0,
                                    "", 0, err);
     if (rc == 0) {
@@ -108,8 +107,8 @@ static int report(struct pawl_making *making, int status,
     if (status < 0) {
         copy = *why;
     } else {
-        pawl_commit_describe(&making->commit);
-        status = pawl_assemble_encode(&making->commit.manifest, &text, &copy);
+        making->commit.manifest.sequence = 1; /* rank 0 knows the true one */
+        status = pawl_manifest_encode(&making->commit.manifest, &text, &copy);
     }
     key_of(making, key);
     pawl_agreement_said(said, key);
@@ -131,9 +130,7 @@ static int publish_as_other(struct pawl_making *making, struct pawl_error *err)
     }
     rc = tell(making, rc, &heard, err);
     if (!heard) {
-        pawl_error_prefix(err,
-                          "whether checkpoint '%s' was committed is not known",
-                          making->commit.layout.tag);
+        pawl_commit_doubt(&making->commit, err);
     }
     return rc;
 }
