@@ -67,15 +67,16 @@ static void start_all(struct rank_fixture *fix, uint32_t size, const char *more)
     }
 }
 
-static void free_engine(struct rank *rank)
+static void free_engine(struct rank *rank, const char *tag)
 {
+    (void)tag;
     pawl_engine_free(rank->engine);
 }
 
 /* All at once, since the end of one may need the others. */
 static void stop_all(struct rank_fixture *fix)
 {
-    rank_fixture_run(fix, 0, free_engine);
+    rank_fixture_run(fix, 0, free_engine, NULL);
     for (uint32_t i = 0; i < fix->size; i++) {
         pawl_place_unref(fix->ranks[i].place);
         assert_int_equal(fault_io_open_count(fix->ranks[i].fault), 0);
@@ -128,24 +129,26 @@ void rank_fixture_free(struct rank_fixture *fix)
 
 struct errand {
     struct rank *rank;
-    void (*act)(struct rank *rank);
+    void (*act)(struct rank *rank, const char *tag);
+    const char *tag;
 };
 
 static void *run_one(void *ctx)
 {
     struct errand *errand = ctx;
-    errand->act(errand->rank);
+    errand->act(errand->rank, errand->tag);
     return NULL;
 }
 
 void rank_fixture_run(struct rank_fixture *fix, unsigned mask,
-                      void (*act)(struct rank *rank))
+                      void (*act)(struct rank *rank, const char *tag),
+                      const char *tag)
 {
     pthread_t threads[RANKS_MAX];
     struct errand errands[RANKS_MAX];
     mask = mask == 0 ? (1u << fix->size) - 1 : mask;
     for (uint32_t i = 0; i < fix->size; i++) {
-        errands[i] = (struct errand){&fix->ranks[i], act};
+        errands[i] = (struct errand){&fix->ranks[i], act, tag};
         if ((mask >> i & 1) != 0) {
             pthread_create(&threads[i], NULL, run_one, &errands[i]);
         }
@@ -229,6 +232,15 @@ void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
             fail_msg("rank %u: %s: %s\n%s", i, pawl_error_name(rank->rc),
                      rank->rc < 0 ? rank->err.message : "", rank->log);
         }
+    }
+}
+
+void rank_fixture_expect_newest(struct rank_fixture *fix, const char *tag)
+{
+    rank_fixture_run(fix, 0, rank_open, NULL);
+    rank_fixture_expect(fix, 0, 0, NULL, NULL);
+    for (uint32_t i = 0; i < fix->size; i++) {
+        assert_string_equal(fix->ranks[i].opened, tag);
     }
 }
 

@@ -69,9 +69,11 @@ void rank_fixture_free(struct rank_fixture *fix);
 void rank_fixture_restart(struct rank_fixture *fix, uint32_t size,
                           const char *more);
 
-/* Calls `act` for each rank at once, each on a thread; 0 for a mask of all. */
+/* Calls `act` with the tag for each rank at once, each on a thread; 0 for a
+ * mask of all. */
 void rank_fixture_run(struct rank_fixture *fix, unsigned mask,
-                      void (*act)(struct rank *rank));
+                      void (*act)(struct rank *rank, const char *tag),
+                      const char *tag);
 
 /* Acts.  Each fills `rc` and `err` of the rank. */
 void rank_create(struct rank *rank, const char *tag);
@@ -86,6 +88,9 @@ int64_t rank_load(struct rank *rank, const char *name);
  * message all of the texts (NULL: none). */
 void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
                          const char *text, const char *text2);
+
+/* All open `tag` as the newest ("": none), or the test fails. */
+void rank_fixture_expect_newest(struct rank_fixture *fix, const char *tag);
 
 /* For that rank: run/name exists; how many entries it has; flips a bit in the
  * middle of it. */

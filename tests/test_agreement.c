@@ -28,9 +28,10 @@ static const char *name_of(struct rank *rank, const char *tag, char name[64])
 }
 
 /* create, save of a file of its own, commit; up to the first that fails. */
-static void make(struct rank *rank, const char *tag, int64_t number)
+static void make(struct rank *rank, const char *tag)
 {
     char name[64];
+    int64_t number = (strcmp(tag, "two") == 0 ? 20 : 10) + rank->number;
     rank_create(rank, tag);
     if (rank->rc < 0) {
         return;
@@ -39,74 +40,34 @@ static void make(struct rank *rank, const char *tag, int64_t number)
     rank_commit(rank, tag);
 }
 
-static void make_one(struct rank *rank)
-{
-    make(rank, "one", 10 + rank->number);
-}
-
-static void make_two(struct rank *rank)
-{
-    make(rank, "two", 20 + rank->number);
-}
-
-static void create_two(struct rank *rank)
-{
-    rank_create(rank, "two");
-}
-
-static void commit_two(struct rank *rank)
-{
-    rank_commit(rank, "two");
-}
-
-static void open_newest(struct rank *rank)
-{
-    rank_open(rank, NULL);
-}
-
-static void open_two(struct rank *rank)
-{
-    rank_open(rank, "two");
-}
-
-/* All open `tag` as the newest, or none. */
-static void expect_newest(struct rank_fixture *fix, const char *tag)
-{
-    rank_fixture_run(fix, 0, open_newest);
-    rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    for (uint32_t i = 0; i < fix->size; i++) {
-        assert_string_equal(fix->ranks[i].opened, tag);
-    }
-}
-
 /* Nothing of "two" is left, "one" is what it was, and "two" can be made. */
 static void expect_only_one(struct rank_fixture *fix)
 {
     assert_false(rank_has(&fix->ranks[0], "two"));
-    expect_newest(fix, "one");
+    rank_fixture_expect_newest(fix, "one");
     assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    expect_newest(fix, "two");
+    rank_fixture_expect_newest(fix, "two");
 }
 
 static struct rank_fixture *with_one(void **state)
 {
     struct rank_fixture *fix = rank_fixture_new(3, *state, "");
-    rank_fixture_run(fix, 0, make_one);
+    rank_fixture_run(fix, 0, make, "one");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     return fix;
 }
 
 /* ---- all is well --------------------------------------------------------- */
 
-static void load_all(struct rank *rank)
+static void load_all(struct rank *rank, const char *tag)
 {
     const char *opened = NULL;
     int64_t sum = 0;
     char name[64];
     rank->rc =
-        pawl_engine_open(&opened, rank->engine, rank->run, NULL, &rank->err);
+        pawl_engine_open(&opened, rank->engine, rank->run, tag, &rank->err);
     for (uint32_t i = 0; rank->rc == 0 && i < rank->all->size; i++) {
         snprintf(name, sizeof(name), "%s/%s", opened, file_of[i]);
         sum += rank_load(rank, name);
@@ -124,9 +85,9 @@ static void commits_are_one(void **state)
     struct pawl_manifest manifest = {0};
     struct pawl_store store = {0};
     struct pawl_error err;
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    rank_fixture_run(fix, 0, load_all);
+    rank_fixture_run(fix, 0, load_all, NULL);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
 
     pawl_place_store(&store, fix->ranks[0].place, fix->runs[0], &err);
@@ -148,10 +109,10 @@ static void the_same_tag_again(void **state)
 {
     struct rank_fixture *fix = with_one(state);
     for (int i = 0; i < 3; i++) {
-        rank_fixture_run(fix, 0, make_two);
+        rank_fixture_run(fix, 0, make, "two");
         rank_fixture_expect(fix, 0, 0, NULL, NULL);
     }
-    rank_fixture_run(fix, 0, load_all);
+    rank_fixture_run(fix, 0, load_all, NULL);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
     rank_fixture_free(fix);
@@ -160,8 +121,8 @@ static void the_same_tag_again(void **state)
 static void nothing_to_open(void **state)
 {
     struct rank_fixture *fix = rank_fixture_new(3, *state, "");
-    expect_newest(fix, "");
-    rank_fixture_run(fix, 0, open_two);
+    rank_fixture_expect_newest(fix, "");
+    rank_fixture_run(fix, 0, rank_open, "two");
     rank_fixture_expect(fix, 0, PAWL_ENOENT, "two", NULL);
     rank_fixture_free(fix);
 }
@@ -179,13 +140,13 @@ static void one_rank_cannot_write(void **state)
                                           .nth = i == 0 ? 2 : 1, /* the owner */
                                           .sys_errno = ENOSPC,
                                           .from_then_on = true});
-        rank_fixture_run(fix, 0, make_two);
+        rank_fixture_run(fix, 0, make, "two");
         assert_true(fault_io_fired(fix->ranks[i].fault) > 0);
         fault_io_arm(fix->ranks[i].fault, NULL);
         rank_fixture_expect(fix, 0, PAWL_ENOSPC, "two", file_of[i]);
         rank_fixture_expect(fix, ALL_BUT(i), PAWL_ENOSPC, text, "no space");
         assert_false(rank_has(&fix->ranks[0], "two"));
-        expect_newest(fix, "one");
+        rank_fixture_expect_newest(fix, "one");
         assert_int_equal(rank_entries(&fix->ranks[0], ".pawl"), 0);
     }
     expect_only_one(fix);
@@ -195,12 +156,12 @@ static void one_rank_cannot_write(void **state)
 static void the_first_cannot_publish(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, create_two);
+    rank_fixture_run(fix, 0, rank_create, "two");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     fault_io_arm(fix->ranks[0].fault,
                  &(struct fault_plan){
                      .call = FAULT_RENAMEAT2, .nth = 1, .sys_errno = EIO});
-    rank_fixture_run(fix, 0, commit_two);
+    rank_fixture_run(fix, 0, rank_commit, "two");
     fault_io_arm(fix->ranks[0].fault, NULL);
     rank_fixture_expect(fix, 0, PAWL_EIO, "rank 0", "two");
     expect_only_one(fix);
@@ -210,18 +171,18 @@ static void the_first_cannot_publish(void **state)
 static void one_rank_does_not_come(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, ALL_BUT(2), create_two);
+    rank_fixture_run(fix, ALL_BUT(2), rank_create, "two");
     rank_fixture_expect(fix, ALL_BUT(2), PAWL_ETIMEDOUT, "rank 2 did not come",
                         NULL);
-    rank_fixture_run(fix, 1 << 2, create_two); /* late: it hears why */
+    rank_fixture_run(fix, 1 << 2, rank_create, "two"); /* late: it hears why */
     rank_fixture_expect(fix, 1 << 2, PAWL_ETIMEDOUT, "rank 2 did not come",
                         NULL);
-    rank_fixture_run(fix, 0, create_two);
+    rank_fixture_run(fix, 0, rank_create, "two");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    rank_fixture_run(fix, ALL_BUT(1), commit_two);
+    rank_fixture_run(fix, ALL_BUT(1), rank_commit, "two");
     rank_fixture_expect(fix, ALL_BUT(1), PAWL_ETIMEDOUT, "rank 1 did not come",
                         "two");
-    rank_fixture_run(fix, 1 << 1, commit_two);
+    rank_fixture_run(fix, 1 << 1, rank_commit, "two");
     rank_fixture_expect(fix, 1 << 1, PAWL_ETIMEDOUT, "rank 1 did not come",
                         "two");
     for (uint32_t i = 0; i < 3; i++) { /* all know that it failed */
@@ -234,69 +195,68 @@ static void one_rank_does_not_come(void **state)
 static void the_first_does_not_answer(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, create_two);
+    rank_fixture_run(fix, 0, rank_create, "two");
     rank_hub_mute_first(fix->hub, true);
-    rank_fixture_run(fix, 0, commit_two);
+    rank_fixture_run(fix, 0, rank_commit, "two");
     rank_hub_mute_first(fix->hub, false);
     rank_fixture_expect(fix, 1, 0, NULL, NULL);
     rank_fixture_expect(fix, ALL_BUT(0), PAWL_ETIMEDOUT, "not known",
                         "rank 0 did not come");
-    expect_newest(fix, "two"); /* it was committed */
+    rank_fixture_expect_newest(fix, "two"); /* it was committed */
     rank_fixture_free(fix);
 }
 
-static void abort_on_one(struct rank *rank)
+static void abort_on_one(struct rank *rank, const char *tag)
 {
     if (rank->number == 1) {
-        rank->rc = pawl_engine_abort(rank->engine, "two", &rank->err);
+        rank->rc = pawl_engine_abort(rank->engine, tag, &rank->err);
     } else {
-        rank_commit(rank, "two");
+        rank_commit(rank, tag);
     }
 }
 
 static void one_rank_gives_up(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, create_two);
-    rank_fixture_run(fix, 0, abort_on_one);
+    rank_fixture_run(fix, 0, rank_create, "two");
+    rank_fixture_run(fix, 0, abort_on_one, "two");
     rank_fixture_expect(fix, 1 << 1, 0, NULL, NULL);
     rank_fixture_expect(fix, ALL_BUT(1), PAWL_ESTATE, "rank 1", "two");
     expect_only_one(fix);
     rank_fixture_free(fix);
 }
 
-static void make_the_same_file(struct rank *rank)
+static void make_the_same_file(struct rank *rank, const char *tag)
 {
-    rank_create(rank, "two");
-    rank_save(rank, rank->number == 0 ? "two/zero.pt" : "two/same.pt", 1);
-    rank_commit(rank, "two");
+    char name[64];
+    snprintf(name, sizeof(name), "%s/%s.pt", tag,
+             rank->number == 0 ? "zero" : "same");
+    rank_create(rank, tag);
+    rank_save(rank, name, 1);
+    rank_commit(rank, tag);
 }
 
 static void two_ranks_save_one_file(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_the_same_file);
+    rank_fixture_run(fix, 0, make_the_same_file, "two");
     rank_fixture_expect(fix, 0, PAWL_EINVAL, "ranks 1 and 2", "same.pt");
     expect_only_one(fix);
     rank_fixture_free(fix);
 }
 
-static void create_different(struct rank *rank)
+/* Rank 1 that tag, the others "two". */
+static void create_different(struct rank *rank, const char *tag)
 {
-    rank_create(rank, rank->number == 1 ? "other" : "two");
-}
-
-static void create_nothing(struct rank *rank)
-{
-    rank_create(rank, rank->number == 1 ? ".." : "two");
+    rank_create(rank, rank->number == 1 ? tag : "two");
 }
 
 static void ranks_at_different_things(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, create_different);
+    rank_fixture_run(fix, 0, create_different, "other");
     rank_fixture_expect(fix, 0, PAWL_EINVAL, "'two'", "rank 1 at 'other'");
-    rank_fixture_run(fix, 0, create_nothing);
+    rank_fixture_run(fix, 0, create_different, "..");
     rank_fixture_expect(fix, 0, PAWL_EINVAL, "rank 1", "..");
     expect_only_one(fix);
     rank_fixture_free(fix);
@@ -310,7 +270,7 @@ static void the_tag_is_taken(void **state)
     stranger->run = fix->runs[0];
     rank_create(stranger, "two");
     rank_fixture_expect(other, 0, 0, NULL, NULL);
-    rank_fixture_run(fix, 0, create_two);
+    rank_fixture_run(fix, 0, rank_create, "two");
     rank_fixture_expect(fix, 0, PAWL_EBUSY, "rank 0", "two");
     pawl_engine_abort(stranger->engine, "two", NULL);
     rank_fixture_free(other);
@@ -323,15 +283,15 @@ static void the_tag_is_taken(void **state)
 static void damage_makes_all_fall_back(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_damage(&fix->ranks[0], "two/sub/r1.pt");
-    expect_newest(fix, "one");
+    rank_fixture_expect_newest(fix, "one");
     for (uint32_t i = 0; i < 3; i++) {
         const char *log = fix->ranks[i].log;
         assert_non_null(strstr(log, "skipping checkpoint 'two': rank 1"));
         assert_non_null(strstr(log, "sub/r1.pt"));
     }
-    rank_fixture_run(fix, 0, open_two);
+    rank_fixture_run(fix, 0, rank_open, "two");
     rank_fixture_expect(fix, 0, PAWL_ECORRUPT, "rank 1", "sub/r1.pt");
     rank_fixture_free(fix);
 }
@@ -340,104 +300,95 @@ static void a_missing_file_too(void **state)
 {
     struct rank_fixture *fix = with_one(state);
     char path[4096];
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     snprintf(path, sizeof(path), "%s/two/r0.pt", fix->runs[0]);
     assert_int_equal(remove(path), 0);
-    expect_newest(fix, "one");
+    rank_fixture_expect_newest(fix, "one");
     assert_non_null(strstr(fix->ranks[2].log, "rank 0: "));
     assert_non_null(strstr(fix->ranks[2].log, "r0.pt"));
     rank_fixture_free(fix);
 }
 
-static void open_on_all_but_one(struct rank *rank)
-{
-    if (rank->number != 2) {
-        open_newest(rank);
-    }
-}
-
 static void a_rank_that_does_not_open(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, open_on_all_but_one);
+    rank_fixture_run(fix, ALL_BUT(2), rank_open, NULL);
     rank_fixture_expect(fix, ALL_BUT(2), PAWL_ETIMEDOUT, "rank 2 did not come",
                         NULL);
     rank_fixture_free(fix);
 }
 
-static void open_and_keep(struct rank *rank)
+static void open_and_keep(struct rank *rank, const char *tag)
 {
     const char *opened;
     rank->rc =
-        pawl_engine_open(&opened, rank->engine, rank->run, NULL, &rank->err);
+        pawl_engine_open(&opened, rank->engine, rank->run, tag, &rank->err);
 }
 
-static void close_on_one(struct rank *rank)
+static void close_it(struct rank *rank, const char *tag)
 {
-    if (rank->number != 1) {
-        pawl_engine_close(rank->engine, "one", NULL);
-    }
+    pawl_engine_close(rank->engine, tag, NULL);
 }
 
 static void a_rank_that_cannot_open(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, open_and_keep);
+    rank_fixture_run(fix, 0, open_and_keep, NULL);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    rank_fixture_run(fix, 0, close_on_one);
-    rank_fixture_run(fix, 0, open_newest);
+    rank_fixture_run(fix, ALL_BUT(1), close_it, "one");
+    rank_fixture_run(fix, 0, rank_open, NULL);
     rank_fixture_expect(fix, 0, PAWL_ESTATE, "not closed", NULL);
     rank_fixture_expect(fix, ALL_BUT(1), PAWL_ESTATE, "rank 1", NULL);
     pawl_engine_close(fix->ranks[1].engine, "one", NULL);
     rank_fixture_free(fix);
 }
 
-static void open_different(struct rank *rank)
+static void open_different(struct rank *rank, const char *tag)
 {
-    rank_open(rank, rank->number == 2 ? "two" : NULL);
+    rank_open(rank, rank->number == 2 ? tag : NULL);
 }
 
 static void ranks_that_open_different_tags(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
-    rank_fixture_run(fix, 0, open_different);
+    rank_fixture_run(fix, 0, make, "two");
+    rank_fixture_run(fix, 0, open_different, "two");
     rank_fixture_expect(fix, 0, PAWL_EINVAL, "rank 2 at 'two'", NULL);
     rank_fixture_free(fix);
 }
 
-static void open_nonsense(struct rank *rank)
+static void open_nonsense(struct rank *rank, const char *tag)
 {
-    rank_open(rank, rank->number == 1 ? ".." : NULL);
+    rank_open(rank, rank->number == 1 ? tag : NULL);
 }
 
 /* Rounds go on in step, whatever one rank did not take part in. */
 static void a_refusal_disturbs_no_later_open(void **state)
 {
     struct rank_fixture *fix = rank_fixture_new(3, *state, "");
-    rank_fixture_run(fix, 0, open_nonsense);
+    rank_fixture_run(fix, 0, open_nonsense, "..");
     rank_fixture_expect(fix, 1 << 1, PAWL_EINVAL, "..", NULL);
     rank_fixture_expect(fix, ALL_BUT(1), 0, NULL, NULL);
-    rank_fixture_run(fix, 0, make_one);
+    rank_fixture_run(fix, 0, make, "one");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
-    expect_newest(fix, "one");
-    rank_fixture_run(fix, 0, open_nonsense);
+    rank_fixture_expect_newest(fix, "one");
+    rank_fixture_run(fix, 0, open_nonsense, "..");
     rank_fixture_expect(fix, 0, PAWL_EINVAL, "..", NULL);
-    expect_newest(fix, "one");
+    rank_fixture_expect_newest(fix, "one");
     rank_fixture_free(fix);
 }
 
 static void worlds_of_other_sizes(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_fixture_restart(fix, 2, "");
-    expect_newest(fix, "two");
+    rank_fixture_expect_newest(fix, "two");
     assert_non_null(strstr(fix->ranks[0].log, "3 ranks"));
     rank_damage(&fix->ranks[0], "two/sub/r2.pt");
-    expect_newest(fix, "one");
+    rank_fixture_expect_newest(fix, "one");
     rank_fixture_restart(fix, 4, "");
-    expect_newest(fix, "one");
+    rank_fixture_expect_newest(fix, "one");
     rank_fixture_free(fix);
 }
 

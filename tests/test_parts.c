@@ -30,47 +30,10 @@ static void make(struct rank *rank, const char *tag)
     rank_commit(rank, tag);
 }
 
-static void make_one(struct rank *rank)
-{
-    make(rank, "one");
-}
-
-static void make_two(struct rank *rank)
-{
-    make(rank, "two");
-}
-
-static void make_three(struct rank *rank)
-{
-    make(rank, "three");
-}
-
-static void create_two(struct rank *rank)
-{
-    rank_create(rank, "two");
-}
-
-static void commit_two(struct rank *rank)
-{
-    rank_commit(rank, "two");
-}
-
-static void open_newest(struct rank *rank)
-{
-    rank_open(rank, NULL);
-}
-
-static void open_three(struct rank *rank)
-{
-    rank_open(rank, "three");
-}
-
 static void expect_newest(struct rank_fixture *fix, const char *tag)
 {
-    rank_fixture_run(fix, 0, open_newest);
-    rank_fixture_expect(fix, 0, 0, NULL, NULL);
+    rank_fixture_expect_newest(fix, tag);
     for (uint32_t i = 0; i < fix->size; i++) {
-        assert_string_equal(fix->ranks[i].opened, tag);
         assert_int_equal(rank_entries(&fix->ranks[i], ".pawl"), 0);
     }
 }
@@ -78,16 +41,16 @@ static void expect_newest(struct rank_fixture *fix, const char *tag)
 static struct rank_fixture *with_one(void **state)
 {
     struct rank_fixture *fix = rank_fixture_new_nodes(4, 2, *state, LOCAL);
-    rank_fixture_run(fix, 0, make_one);
+    rank_fixture_run(fix, 0, make, "one");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     return fix;
 }
 
-static void load_own(struct rank *rank)
+static void load_own(struct rank *rank, const char *tag)
 {
     const char *opened = NULL;
     rank->rc =
-        pawl_engine_open(&opened, rank->engine, rank->run, NULL, &rank->err);
+        pawl_engine_open(&opened, rank->engine, rank->run, tag, &rank->err);
     for (uint32_t i = 0; rank->rc == 0 && i < 4; i++) {
         char name[64];
         snprintf(name, sizeof(name), "%s/r%u.pt", opened, i);
@@ -103,10 +66,10 @@ static void load_own(struct rank *rank)
 static void each_node_has_its_part(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     expect_newest(fix, "two");
-    rank_fixture_run(fix, 0, load_own);
+    rank_fixture_run(fix, 0, load_own, NULL);
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     uint64_t times[2];
     for (uint32_t node = 0; node < 2; node++) {
@@ -138,7 +101,7 @@ static void expect_only_one(struct rank_fixture *fix)
         assert_false(rank_has(&fix->ranks[i], "two"));
     }
     expect_newest(fix, "one");
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_fixture_expect(fix, 0, 0, NULL, NULL);
     expect_newest(fix, "two");
 }
@@ -149,7 +112,7 @@ static void a_full_disk_on_one_node(void **state)
     for (uint32_t i = 0; i < 4; i++) {
         char text[16];
         snprintf(text, sizeof(text), "rank %u", i);
-        rank_fixture_run(fix, 0, create_two);
+        rank_fixture_run(fix, 0, rank_create, "two");
         rank_fixture_expect(fix, 0, 0, NULL, NULL);
         fault_io_arm(fix->ranks[i].fault,
                      &(struct fault_plan){.call = FAULT_PWRITE,
@@ -161,7 +124,7 @@ static void a_full_disk_on_one_node(void **state)
             snprintf(name, sizeof(name), "two/r%u.pt", k);
             rank_save(&fix->ranks[k], name, k);
         }
-        rank_fixture_run(fix, 0, commit_two);
+        rank_fixture_run(fix, 0, rank_commit, "two");
         assert_true(fault_io_fired(fix->ranks[i].fault) > 0);
         fault_io_arm(fix->ranks[i].fault, NULL);
         rank_fixture_expect(fix, 0, PAWL_ENOSPC, "two", "no space");
@@ -182,12 +145,12 @@ static void a_node_that_cannot_publish(void **state)
     for (uint32_t first = 0; first < 4; first += 2) {
         char text[16];
         snprintf(text, sizeof(text), "rank %u", first);
-        rank_fixture_run(fix, 0, create_two);
+        rank_fixture_run(fix, 0, rank_create, "two");
         rank_fixture_expect(fix, 0, 0, NULL, NULL);
         fault_io_arm(fix->ranks[first].fault,
                      &(struct fault_plan){
                          .call = FAULT_RENAMEAT2, .nth = 1, .sys_errno = EIO});
-        rank_fixture_run(fix, 0, commit_two);
+        rank_fixture_run(fix, 0, rank_commit, "two");
         assert_int_equal(fault_io_fired(fix->ranks[first].fault), 1);
         fault_io_arm(fix->ranks[first].fault, NULL);
         rank_fixture_expect(fix, 0, PAWL_EIO, "two", NULL);
@@ -204,10 +167,10 @@ static void a_node_that_cannot_publish(void **state)
 static void a_rank_that_does_not_come(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, create_two);
-    rank_fixture_run(fix, 7, commit_two); /* not rank 3 */
+    rank_fixture_run(fix, 0, rank_create, "two");
+    rank_fixture_run(fix, 7, rank_commit, "two"); /* not rank 3 */
     rank_fixture_expect(fix, 7, PAWL_ETIMEDOUT, "rank 3 did not come", NULL);
-    rank_fixture_run(fix, 8, commit_two);
+    rank_fixture_run(fix, 8, rank_commit, "two");
     rank_fixture_expect(fix, 8, PAWL_ETIMEDOUT, "rank 3 did not come", NULL);
     expect_only_one(fix);
     rank_fixture_free(fix);
@@ -216,7 +179,7 @@ static void a_rank_that_does_not_come(void **state)
 static void the_same_tag_is_refused(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_one);
+    rank_fixture_run(fix, 0, make, "one");
     rank_fixture_expect(fix, 0, PAWL_EEXIST, "'one'", "rank 0");
     expect_newest(fix, "one");
     rank_fixture_free(fix);
@@ -234,7 +197,7 @@ static void rename_dir(struct rank *rank, const char *from, const char *to)
 static void a_node_without_its_part(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rename_dir(&fix->ranks[2], "two", "..gone");
     expect_newest(fix, "one");
     assert_non_null(strstr(fix->ranks[0].log, "skipping checkpoint 'two': "
@@ -245,11 +208,11 @@ static void a_node_without_its_part(void **state)
 static void parts_of_different_checkpoints(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
-    rank_fixture_run(fix, 0, make_three);
+    rank_fixture_run(fix, 0, make, "two");
+    rank_fixture_run(fix, 0, make, "three");
     rename_dir(&fix->ranks[2], "three", "four");
     rename_dir(&fix->ranks[2], "two", "three");
-    rank_fixture_run(fix, 0, open_three);
+    rank_fixture_run(fix, 0, rank_open, "three");
     rank_fixture_expect(fix, 0, PAWL_ECORRUPT, "different", NULL);
     expect_newest(fix, "one");
     rank_fixture_free(fix);
@@ -269,7 +232,7 @@ static void a_node_that_is_gone(void **state)
 static void damage_on_one_node(void **state)
 {
     struct rank_fixture *fix = with_one(state);
-    rank_fixture_run(fix, 0, make_two);
+    rank_fixture_run(fix, 0, make, "two");
     rank_damage(&fix->ranks[3], "two/r3.pt");
     expect_newest(fix, "one");
     assert_non_null(strstr(fix->ranks[0].log, "r3.pt"));
