@@ -2,7 +2,6 @@
 /* commit_scene.c - see commit_scene.h. */
 #include "commit_scene.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <cmocka.h>
 
 #include "engine/manifest_file.h"
+#include "lesser_io.h"
 #include "store/store_file.h"
 
 static const struct {
@@ -26,25 +26,6 @@ static const struct {
 };
 
 /* ---- system calls -------------------------------------------------------- */
-
-/* The order of syncs is another test's business; here they cost time. */
-static int no_sync(void *ctx, int fd)
-{
-    (void)ctx;
-    (void)fd;
-    return 0;
-}
-
-static int rename_without_exchange(void *ctx, int old_dir_fd,
-                                   const char *old_path, int new_dir_fd,
-                                   const char *new_path, unsigned flags)
-{
-    if (flags == RENAME_EXCHANGE) {
-        return -EINVAL;
-    }
-    return pawl_io_posix.renameat2(ctx, old_dir_fd, old_path, new_dir_fd,
-                                   new_path, flags);
-}
 
 static int make_store(void *ctx, struct pawl_store *out, const char *root,
                       struct pawl_error *err)
@@ -78,12 +59,8 @@ struct scene *commit_scene_new(enum commit_scene which)
     scene->which = which;
     scene->target = scenes[which].target;
     scene->what = scenes[which].what;
-    scene->below = pawl_io_posix;
-    scene->below.fsync = no_sync;
-    scene->below.fdatasync = no_sync;
-    if (which == SCENE_ASIDE) {
-        scene->below.renameat2 = rename_without_exchange;
-    }
+    /* The order of syncs is another test's business. */
+    scene->below = lesser_io(which != SCENE_ASIDE);
     scene->fault = fault_io_new(&scene->below);
     assert_int_equal(
         pawl_place_new_with(&scene->place, make_store, scene, NULL), 0);

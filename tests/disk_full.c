@@ -15,7 +15,6 @@
  * takes root or user namespaces; without either the program says so and exits
  * with 77.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -153,22 +152,6 @@ static bool ends_with(const char *text, const char *end)
     return text_len >= end_len && strcmp(text + text_len - end_len, end) == 0;
 }
 
-/* After a recovery: only files to be written over may be there. */
-static void check_work_dir(const struct track *track)
-{
-    char *path = scratch_path(track->dir, ".pawl");
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "spare") != 0) {
-            die(path, entry->d_name);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    free(path);
-}
-
 static void check_newest(struct track *track, const char *when)
 {
     struct pawl_error err;
@@ -211,7 +194,7 @@ static void run_round(struct track *track, const char *disk, uint64_t left,
     check_newest(track, "while the disk is full");
     empty(disk);
     check_newest(track, "with room again");
-    check_work_dir(track);
+    step_check_work_dir(track->dir);
 }
 
 int main(int argc, char **argv)

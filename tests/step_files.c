@@ -2,8 +2,12 @@
 /* step_files.c - see step_files.h. */
 #include "step_files.h"
 
+#include "scratch.h"
+
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { FILES_MAX = 3 };
 
@@ -140,4 +144,21 @@ int step_open(struct pawl_engine *engine, const char *dir, int64_t *step,
     }
     pawl_engine_close(engine, opened, NULL);
     return rc;
+}
+
+void step_check_work_dir(const char *dir)
+{
+    char *path = scratch_path(dir, ".pawl");
+    DIR *work = opendir(path);
+    for (struct dirent *entry;
+         work != NULL && (entry = readdir(work)) != NULL;) {
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "spare") != 0) {
+            fprintf(stderr, "%s: %s was left\n", path, entry->d_name);
+            exit(1);
+        }
+    }
+    if (work != NULL) {
+        closedir(work);
+    }
+    free(path);
 }

@@ -21,4 +21,8 @@ int step_save(struct pawl_engine *engine, const char *dir, int64_t step,
 int step_open(struct pawl_engine *engine, const char *dir, int64_t *step,
               size_t most_elements, struct pawl_error *err);
 
+/* After a recovery `.pawl/` in `dir` has nothing but files to be written over:
+ * else prints what there is and ends the process. */
+void step_check_work_dir(const char *dir);
+
 #endif

@@ -12,7 +12,6 @@
  * again: there must always be one, with the right data.  At the end the newest
  * is what the survivor committed last, and nothing of the dead one is left.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -150,21 +149,6 @@ static int64_t open_newest(struct pawl_engine *engine, const char *dir,
     return step;
 }
 
-static void check_work_dir(const char *save_dir)
-{
-    char *path = scratch_path(save_dir, ".pawl");
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "spare") != 0) {
-            die(path, entry->d_name);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    free(path);
-}
-
 /* Opens all the while, for `ms` or until `pid` (if not 0) has ended. */
 static unsigned watch(const char *dir, unsigned ms, pid_t pid,
                       struct pawl_engine *engine)
@@ -213,7 +197,7 @@ static long long run_round(struct round *round, uint64_t *seed, unsigned *opens)
                 last, (long long)found);
         exit(1);
     }
-    check_work_dir(round->dir);
+    step_check_work_dir(round->dir);
     pawl_engine_free(engine);
     return last;
 }

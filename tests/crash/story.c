@@ -2,13 +2,13 @@
 /* story.c - see story.h. */
 #include "story.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine.h"
 #include "engine/object.h"
+#include "lesser_io.h"
 #include "scratch.h"
 #include "store/store_file.h"
 
@@ -30,25 +30,6 @@ const char *story_name_of(enum story_name name)
 }
 
 /* ---- the stage ----------------------------------------------------------- */
-
-/* The model decides what a sync does. */
-static int no_sync(void *ctx, int fd)
-{
-    (void)ctx;
-    (void)fd;
-    return 0;
-}
-
-static int rename_without_exchange(void *ctx, int old_dir_fd,
-                                   const char *old_path, int new_dir_fd,
-                                   const char *new_path, unsigned flags)
-{
-    if (flags == RENAME_EXCHANGE) {
-        return -EINVAL;
-    }
-    return pawl_io_posix.renameat2(ctx, old_dir_fd, old_path, new_dir_fd,
-                                   new_path, flags);
-}
 
 static int make_store(void *ctx, struct pawl_store *out, const char *root,
                       struct pawl_error *err)
@@ -97,12 +78,7 @@ struct story *story_new(enum story_name name, const char *engine)
     story_configs(name, engine, story->config, story->after);
     story->root = scratch_new();
     snprintf(story->run, sizeof(story->run), "%s/run", story->root);
-    story->below = pawl_io_posix;
-    story->below.fsync = no_sync;
-    story->below.fdatasync = no_sync;
-    if (!stories[name].exchange) {
-        story->below.renameat2 = rename_without_exchange;
-    }
+    story->below = lesser_io(stories[name].exchange);
     story->fault = fault_io_new(&story->below);
     fault_io_keep_data(story->fault);
     bool in_memory = strcmp(engine, "memory") == 0;
