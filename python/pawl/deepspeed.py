@@ -48,11 +48,6 @@ _runtime: Any = importlib.import_module("deepspeed.runtime.engine")
 _installed: Optional[dict[str, Any]] = None
 
 
-def _inside(path: str, directory: str) -> bool:
-    path, directory = os.path.abspath(path), os.path.abspath(directory)
-    return path == directory or path.startswith(directory.rstrip("/") + "/")
-
-
 class Engine:
     """DeepSpeed's CheckpointEngine over a `pawl.CheckpointEngine`.
 

@@ -17,7 +17,7 @@ import socket
 import time
 import weakref
 from datetime import timedelta
-from typing import Any, Callable, Iterator, Optional, Protocol
+from typing import Any, Iterator, Optional, Protocol
 
 from .errors import Error, TimeoutError
 
@@ -133,16 +133,19 @@ class StoreComm:
 
     def gather(self, key: str, data: bytes, timeout: float) -> list[bytes]:
         """See `Comm`."""
-        keys = [f"{self._prefix}/{key}/{rank}" for rank in range(self.size)]
+        base = f"{self._prefix}/{key}"
         with _errors(key):
             if self.rank != 0:
-                self._store.set(keys[self.rank], data)
+                self._store.set(f"{base}/{self.rank}", data)
                 return []
-            self._await(keys[1:], timeout, lambda at: at + 1, key)
-            others = [self._store.get(each) for each in keys[1:]]
-            for each in keys[1:]:
+            if self.size == 1:
+                return [data]
+            keys = [f"{base}/{rank}" for rank in range(1, self.size)]
+            self._await(keys, timeout, 1, key)
+            others = self._store.multi_get(keys)
+            for each in keys:
                 self._store.delete_key(each)
-        return [data, *others]
+        return [data, *map(bytes, others)]
 
     def broadcast(self, key: str, data: bytes, timeout: float) -> bytes:
         """See `Comm`."""
@@ -151,7 +154,7 @@ class StoreComm:
             if self.rank == 0:
                 self._store.set(base, data)
                 return data
-            self._await([base], timeout, lambda at: 0, key)
+            self._await([base], timeout, 0, key)
             given = bytes(self._store.get(base))
             if self._store.add(f"{base}/taken", 1) == self.size - 1:
                 self._store.delete_key(base)
@@ -162,19 +165,20 @@ class StoreComm:
         """Ends it; rank 0 waits for the others to do so too."""
         self._finalizer()
 
-    def _await(
-        self, keys: list[str], timeout: float, rank_of: Callable[[int], int], key: str
-    ) -> None:
-        """Looks again and again: a store that waits lets no other thread in."""
+    def _await(self, keys: list[str], timeout: float, first: int, key: str) -> None:
+        """Waits for what ranks from `first` on give, one for each of `keys`.
+
+        Looks again and again: a store that waits lets no other thread in.
+        """
         end = time.monotonic() + timeout
         pause = _SHORT
-        while keys and not self._store.check(keys):
+        while not self._store.check(keys):
             left = end - time.monotonic()
             if left <= 0:
                 missing = self._first_missing(keys)
                 if missing is None:
                     return  # the last one came just now
-                rank = rank_of(missing)
+                rank = first + missing
                 exc = RankTimeoutError(
                     f"rank {rank} did not come within {timeout:g} s to '{key}'"
                 )
