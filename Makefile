@@ -12,7 +12,8 @@
 ##                more failures at a time than in the tests; 4 minutes
 ## make fuzz      any bytes as files, manifests, configs; 6 minutes and the
 ##                build: six targets of FUZZ_SECONDS=60 each
-## make crash     every call fails, the power after every call; an hour and more
+## make crash     every call fails, the power after every call: more than an hour
+##                of work, for all cores
 ## make kill-ranks   one of four ranks killed, 500 times; 5 minutes
 ## make kill-loop    a job killed while it saves, 1,000 times; 3 minutes
 ## make disk-full    a disk that is full at some moment of a save, 200 times;

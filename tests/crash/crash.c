@@ -2,15 +2,17 @@
 /*
  * crash.c - every system call fails, and the power after every system call
  *
- *     crash [--short] [--stop] [--engine E] [--story S] [--seed N] [--only
- * cuts|calls] crash --engine E --story S --seed N --limit N --branch N [--plan
- * C:N]
- *           --replay POINT:STATE
+ *     crash [--short] [--stop] [--seed N] [--engine E] [--story S]
+ *           [--only cuts|calls] [--parts]
+ *     crash --engine E --story S --seed N --limit N --branch N
+ *           [--plan CALL:NTH] --replay POINT:STATE
  *     crash --engine E --story S --fail CALL:NTH:ERRNO:once|always
  *
- * The first goes through all engines and stories and prints what was tried;
- * the others replay what it printed of a violation.  Exits with 1 if there was
- * one.  What is tried is told in docs/durability.md.
+ * The first goes through all engines and stories and prints what was tried, or
+ * with --parts only the options of its parts, one a line: run one by one or
+ * side by side (tests/crash/run), they try what it would.  The others replay
+ * what it printed of a violation.  Exits with 1 if there was one.  What is
+ * tried is told in docs/durability.md.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,13 +56,17 @@ static const struct effort short_effort = {
     .every_call = 300,
 };
 
+static const char *const engines[] = {"torch", "direct", "async"};
+enum { ENGINE_COUNT = sizeof(engines) / sizeof(*engines) };
+
 struct options {
     struct effort effort;
     const char *engine; /* NULL: all */
     int story;          /* -1: all */
     bool cuts;
     bool calls;
-    bool stop; /* at the first violation */
+    bool parts; /* only tell what they are */
+    bool stop;  /* at the first violation */
     uint64_t seed;
     struct power_cut replay; /* only_point is -1: none */
     struct failing_calls fail;
@@ -169,6 +175,9 @@ static size_t run_engine(const struct options *options, const char *engine)
         }
     }
     printf("%-6s", engine);
+    if (options->story >= 0) {
+        printf(" %-5s", story_name_of((enum story_name)options->story));
+    }
     if (options->calls) {
         printf(" %zu calls, failed in %zu ways: %zu violations",
                tally.calls.calls, tally.calls.tries, tally.calls.violations);
@@ -186,14 +195,32 @@ static size_t run_engine(const struct options *options, const char *engine)
     return tally.calls.violations + tally.cuts.violations;
 }
 
+/* Each takes a part of the time that is worth a process of its own. */
+static size_t tell_parts(const struct options *options, const char *engine)
+{
+    for (int story = 0; story < STORY_COUNT; story++) {
+        if (options->story >= 0 && options->story != story) {
+            continue;
+        }
+        const char *name = story_name_of((enum story_name)story);
+        if (options->cuts) {
+            printf("--engine %s --story %s --only cuts\n", engine, name);
+        }
+        if (options->calls) {
+            printf("--engine %s --story %s --only calls\n", engine, name);
+        }
+    }
+    return 0;
+}
+
 static size_t run_all(const struct options *options)
 {
-    static const char *const engines[] = {"torch", "direct", "async"};
     size_t violations = 0;
-    for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++) {
+    for (size_t i = 0; i < ENGINE_COUNT; i++) {
         if (options->engine == NULL ||
             strcmp(options->engine, engines[i]) == 0) {
-            violations += run_engine(options, engines[i]);
+            violations += options->parts ? tell_parts(options, engines[i])
+                                         : run_engine(options, engines[i]);
         }
     }
     return violations;
@@ -216,6 +243,26 @@ static int story_by_name(const char *name)
     }
     usage(name);
     return -1;
+}
+
+static const char *engine_by_name(const char *name)
+{
+    for (size_t i = 0; i < ENGINE_COUNT; i++) {
+        if (strcmp(name, engines[i]) == 0) {
+            return engines[i];
+        }
+    }
+    usage(name);
+    return NULL;
+}
+
+static void parse_kind(struct options *options, const char *name)
+{
+    options->cuts = strcmp(name, "cuts") == 0;
+    options->calls = strcmp(name, "calls") == 0;
+    if (!options->cuts && !options->calls) {
+        usage(name);
+    }
 }
 
 static enum fault_call call_by_name(const char *name, size_t len)
@@ -263,7 +310,7 @@ static void parse_option(struct options *options, const char *key,
                          const char *value)
 {
     if (strcmp(key, "--engine") == 0) {
-        options->engine = value;
+        options->engine = engine_by_name(value);
     } else if (strcmp(key, "--story") == 0) {
         options->story = story_by_name(value);
     } else if (strcmp(key, "--seed") == 0) {
@@ -275,8 +322,7 @@ static void parse_option(struct options *options, const char *key,
     } else if (strcmp(key, "--every") == 0) {
         options->effort.every_call = strtoul(value, NULL, 10);
     } else if (strcmp(key, "--only") == 0) {
-        options->cuts = strcmp(value, "cuts") == 0;
-        options->calls = strcmp(value, "calls") == 0;
+        parse_kind(options, value);
     } else if (strcmp(key, "--plan") == 0) {
         options->replay.plan = parse_plan(value);
     } else if (strcmp(key, "--replay") == 0) {
@@ -298,6 +344,8 @@ static void parse(struct options *options, int argc, char **argv)
             options->effort = short_effort;
         } else if (strcmp(argv[i], "--stop") == 0) {
             options->stop = true;
+        } else if (strcmp(argv[i], "--parts") == 0) {
+            options->parts = true;
         } else if (i + 1 < argc) {
             parse_option(options, argv[i], argv[i + 1]);
             i++;
@@ -348,6 +396,9 @@ int main(int argc, char **argv)
         setenv("TMPDIR", "/dev/shm", 0);
     }
     parse(&options, argc, argv);
+    if (options.parts) {
+        return run_all(&options) > 0;
+    }
     neighbour_start();
     options.seed = has_seed ? options.seed : test_seed();
     bool replays = options.replay.only_point >= 0 || options.fail.only.nth > 0;
