@@ -6,13 +6,11 @@ small program is then built there by pkg-config alone, and run."""
 
 import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = os.environ.get("PAWL_BUILD", str(ROOT / "build"))
+import abi
+from machine import ROOT, library, pkg_config, run
 
 PROGRAM = r"""
 #include <pawl/pawl.h>
@@ -41,35 +39,6 @@ int main(int argc, char **argv)
     return 0;
 }
 """
-
-
-def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True,
-                          check=False, **more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    """The folder that stands for / on the machine of a user."""
-    root = tmp_path_factory.mktemp("installed")
-    run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet",
-        "--destdir", str(root))
-    return root
-
-
-def pkg_config(installed, *arguments, package="pawl"):
-    folder = next(installed.rglob("pawl.pc")).parent
-    env = dict(os.environ, PKG_CONFIG_PATH=str(folder),
-               PKG_CONFIG_SYSROOT_DIR=str(installed))
-    return run("pkg-config", *arguments, package, env=env).split()
-
-
-def library(installed, name):
-    found = list(installed.rglob(name))
-    assert len(found) == 1, f"{name}: {found}"
-    return found[0]
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -121,9 +90,7 @@ def public_functions():
 
 
 def exports(installed, name):
-    out = run("nm", "-D", "--defined-only", str(library(installed, name)))
-    return {line.split()[2].split("@")[0] for line in out.splitlines()
-            if line.split()[1] != "A"}
+    return set(abi.symbols(library(installed, name)).split())
 
 
 # What the library beside libpawl declares in its header.
