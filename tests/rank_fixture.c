@@ -235,6 +235,14 @@ void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
     }
 }
 
+void rank_fixture_expect_one_message(struct rank_fixture *fix)
+{
+    for (uint32_t i = 1; i < fix->size; i++) {
+        assert_string_equal(fix->ranks[i].err.message,
+                            fix->ranks[0].err.message);
+    }
+}
+
 void rank_fixture_expect_newest(struct rank_fixture *fix, const char *tag)
 {
     rank_fixture_run(fix, 0, rank_open, NULL);

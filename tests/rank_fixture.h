@@ -89,6 +89,9 @@ int64_t rank_load(struct rank *rank, const char *name);
 void rank_fixture_expect(struct rank_fixture *fix, unsigned mask, int code,
                          const char *text, const char *text2);
 
+/* All ranks have the same message. */
+void rank_fixture_expect_one_message(struct rank_fixture *fix);
+
 /* All open `tag` as the newest ("": none), or the test fails. */
 void rank_fixture_expect_newest(struct rank_fixture *fix, const char *tag);
 

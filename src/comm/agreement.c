@@ -28,6 +28,14 @@ uint32_t pawl_agreement_size(const struct pawl_agreement *agreement)
     return agreement == NULL ? 1 : agreement->comm.size;
 }
 
+void pawl_agreement_sign(const struct pawl_agreement *agreement,
+                         struct pawl_error *err)
+{
+    if (!pawl_agreement_is_alone(agreement)) {
+        pawl_error_prefix(err, "rank %u", pawl_agreement_rank(agreement));
+    }
+}
+
 /* ---- messages ------------------------------------------------------------ */
 
 /* Appends a report.  A failed buffer is told by pawl_buffer's own flag. */
@@ -197,7 +205,7 @@ static int round_as_first(const struct pawl_agreement *agreement,
     struct pawl_comm_parts texts = {0};
     char said[PAWL_AGREEMENT_KEY_MAX + 8];
     if (status < 0) { /* decided: the others need not come before they know */
-        pawl_error_prefix(err, "rank 0");
+        pawl_agreement_sign(agreement, err);
         return pawl_agreement_tell(agreement, key, status, NULL, NULL, err);
     }
     pawl_agreement_said(said, key);
@@ -236,6 +244,7 @@ int pawl_agreement_round(const struct pawl_agreement *agreement,
     struct pawl_error own = {0};
     if (status < 0) {
         own = *err;
+        pawl_agreement_sign(agreement, &own);
     }
     *heard = false;
     pawl_agreement_said(said, key);
@@ -310,7 +319,7 @@ void pawl_agreement_refuse_open(struct pawl_agreement *agreement, int status,
         copy = *err;
     }
     if (pawl_agreement_leads(agreement)) {
-        pawl_error_prefix(&copy, "rank 0");
+        pawl_agreement_sign(agreement, &copy);
         pawl_agreement_key(key, PAWL_AGREEMENT_OPEN, round, 0);
         pawl_agreement_tell(agreement, key, status, NULL, NULL, &copy);
         return;

@@ -43,6 +43,11 @@ uint32_t pawl_agreement_rank(const struct pawl_agreement *agreement);
 /* 1 if alone. */
 uint32_t pawl_agreement_size(const struct pawl_agreement *agreement);
 
+/* Puts "rank N: " of this rank before a reason of its own, as the others have
+ * it from rank 0; no-op if alone. */
+void pawl_agreement_sign(const struct pawl_agreement *agreement,
+                         struct pawl_error *err);
+
 /* Room for any key that is made here. */
 #define PAWL_AGREEMENT_KEY_MAX 64
 

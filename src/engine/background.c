@@ -347,6 +347,7 @@ static int publish(struct pawl_draft *draft)
     int rc = error_of(draft, &err);
     if (rc < 0) {
         pawl_making_abort(&draft->making, &err);
+        pawl_agreement_sign(setup->agreement, &err);
     } else {
         rc = pawl_making_publish(&draft->making, draft->background->reading,
                                  &err);
@@ -553,7 +554,10 @@ int pawl_draft_commit(struct pawl_draft *draft, struct pawl_error *err)
     struct pawl_error why;
     int rc = error_of(draft, &why);
     if (rc < 0) {
+        const struct pawl_agreement *agreement =
+            draft->background->setup->agreement;
         pawl_draft_forget(draft, &why, NULL);
+        pawl_agreement_sign(agreement, &why);
         return pawl_error_copy(err, &why);
     }
     draft->keep = true;

@@ -109,6 +109,7 @@ int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
     if (rc < 0 && !pawl_agreement_is_alone(&engine->agreement) &&
         engine->agreement.opens == round) {
         pawl_agreement_refuse_open(&engine->agreement, rc, err);
+        pawl_agreement_sign(&engine->agreement, err);
     }
     if (rc < 0) {
         return rc;

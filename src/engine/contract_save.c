@@ -289,6 +289,7 @@ int pawl_engine_commit(struct pawl_engine *engine, const char *tag,
     if (is_lost) {
         struct pawl_error reason = why;
         engine->ops->commit(engine->impl, copy, false, &reason);
+        pawl_agreement_sign(&engine->agreement, &why);
         pawl_error_prefix(&why, "cannot commit checkpoint '%s'", copy);
         rc = why.code;
     } else {

@@ -243,7 +243,7 @@ static int share_candidates(struct pawl_candidates *all,
         rc = pawl_fail_nomem(err);
     }
     if (leads && rc < 0) {
-        pawl_error_prefix(err, "rank 0");
+        pawl_agreement_sign(agreement, err);
     }
     rc = pawl_agreement_tell(agreement, key, rc, &told, NULL, err);
     for (size_t at = 0; rc == 0 && !leads && at < told.len;) {

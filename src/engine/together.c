@@ -81,7 +81,7 @@ static int publish_as_first(struct pawl_making *making,
     if (rc == 0) {
         rc = pawl_making_publish_here(making, reading, err);
         if (rc < 0) {
-            pawl_error_prefix(err, "rank 0");
+            pawl_agreement_sign(making->setup->agreement, err);
         }
     } else {
         pawl_commit_abort(&making->commit);
@@ -122,16 +122,16 @@ static int publish_as_other(struct pawl_making *making, struct pawl_error *err)
 {
     struct pawl_error why;
     bool heard = false;
-    int rc = pawl_commit_sync(&making->commit, &why);
-    int sent = report(making, rc, &why, err);
-    pawl_commit_leave(&making->commit);
-    if (sent < 0) {
-        return sent;
-    }
-    rc = tell(making, rc, &heard, err);
-    if (!heard) {
+    int synced = pawl_commit_sync(&making->commit, &why);
+    int sent = report(making, synced, &why, err);
+    int rc = sent < 0 ? sent : tell(making, synced, &heard, err);
+    if (synced < 0 && !heard) { /* it says more than that nobody answers */
+        pawl_agreement_sign(making->setup->agreement, &why);
+        rc = pawl_error_copy(err, &why);
+    } else if (sent == 0 && !heard) {
         pawl_commit_doubt(&making->commit, err);
     }
+    pawl_commit_leave(&making->commit);
     return rc;
 }
 
@@ -155,7 +155,7 @@ static void abort_as_first(struct pawl_making *making,
         collect(making, &ignored);
     }
     pawl_commit_abort(&making->commit);
-    pawl_error_prefix(&told, "rank 0");
+    pawl_agreement_sign(making->setup->agreement, &told);
     tell(making, told.code, NULL, &told);
 }
 
