@@ -68,17 +68,17 @@ class Engine:
         self._is_lazy = config.get("snapshot") == "lazy"
         self._is_alone = comm is None or comm.size == 1
         self._in_checkpoint = False
+        self._wanted: Any = None
         self._failed: Optional[Exception] = None
         self._given_up: Optional[Exception] = None
 
     # ---- what DeepSpeed calls ----------------------------------------------
 
     def create(self, info: Any) -> None:
-        """Begins a checkpoint, if this is one: save_16bit_model calls it too,
-        with the name of one, for a file elsewhere."""
+        """Notes which checkpoint is to begin, if one is: save_16bit_model calls
+        it too, with the name of one, for a file elsewhere."""
         if self._in_checkpoint:
-            self._failed = self._given_up = None
-            self.engine.create(info.save_dir, info.tag, latest=info.save_latest)
+            self._wanted = info
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Makes a directory; inside the checkpoint it is not visible yet."""
@@ -147,10 +147,17 @@ class Engine:
         if self._is_lazy:
             self.engine.fence()
 
+    def begin(self) -> None:
+        """Begins the checkpoint that was created, once DeepSpeed has compared
+        the tags of the ranks: how it refuses them is the user's choice."""
+        info = self._wanted
+        self.engine.create(info.save_dir, info.tag, latest=info.save_latest)
+
     @contextlib.contextmanager
     def checkpoint(self) -> Iterator[None]:
         """Around save_checkpoint: commits, or after an exception forgets."""
         self._in_checkpoint = True
+        self._failed = self._given_up = None
         try:
             yield
         except BaseException:
@@ -255,6 +262,18 @@ def _around_save(save: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _around_validation(validate: Callable[..., Any]) -> Callable[..., Any]:
+    """_checkpoint_tag_validation, after which the checkpoint can begin."""
+
+    @functools.wraps(validate)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        validate(self, *args, **kwargs)
+        if isinstance(self.checkpoint_engine, Engine):
+            self.checkpoint_engine.begin()
+
+    return call
+
+
 def _check_weights_alone(engine: Any, load_dir: str, opened: str) -> None:
     """Raises, where DeepSpeed would take the weights of another checkpoint."""
     if engine.zero_optimization_partition_weights() and not engine.has_moe_layers:
@@ -319,6 +338,8 @@ def _hook() -> None:
         _runtime.create_checkpoint_engine = make
         cls.save_checkpoint = _around_save(cls.save_checkpoint)
         cls.load_checkpoint = _around_load(cls.load_checkpoint)
+        validate = _around_validation(cls._checkpoint_tag_validation)
+        cls._checkpoint_tag_validation = validate
         cls._copy_recovery_script = _around_script(cls._copy_recovery_script)
 
 

@@ -36,7 +36,7 @@ TRAIN = {
     "config": {},  # more for DeepSpeed
     "model": "plain",
     "steps": 0,  # in all, those before the checkpoint included
-    "save": {},  # step: tag, after that step
+    "save": {},  # step: tag, after that step; RANK in it is the number of each
     "save_more": {},  # more arguments
     "client_state": {},
     "save_16bit": False,  # at the end
@@ -187,7 +187,7 @@ class Job:
             self.step(step)
             tag = self.job["save"].get(str(step + 1))
             if tag:
-                self.save(step + 1, tag)
+                self.save(step + 1, tag.replace("RANK", str(self.rank)))
             if self.job["die"] == step + 1:
                 os.kill(os.getpid(), signal.SIGKILL)
         if self.job["save_16bit"]:

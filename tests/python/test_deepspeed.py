@@ -179,6 +179,25 @@ def test_objects_of_the_client(tmp_path, jobs):
     assert jobs.run(run, **TWICE, client_state=state).one("client") == [state]
 
 
+@pytest.mark.parametrize(
+    "validation, error",
+    [
+        ("Fail", "AssertionError"),
+        ("Warn", "InvalidError"),
+        ("Ignore", "InvalidError"),
+    ],
+)
+def test_a_tag_of_each_rank(tmp_path, jobs, validation, error):
+    """Refused by DeepSpeed, if it is told to, else by us."""
+    run = tmp_path / "run"
+    config = {"checkpoint": {"tag_validation": validation}}
+    job = {**TWICE, "save": {"1": "of-RANK", "2": "two"}, "config": config}
+    ran = jobs.run(run, **job)
+    assert [told[0][0] for told in ran.all("save failed")] == [error] * RANKS
+    assert ran.one("saved") == ["two", "two"]
+    assert not list(run.glob("of-*"))
+
+
 # ---- failures ---------------------------------------------------------------
 
 
