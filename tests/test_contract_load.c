@@ -309,8 +309,26 @@ static void test_load_flags(void **state)
     engine_fixture_free(fix);
 }
 
-/* Another sound file in its place: only the manifest knows. */
+/* Payload that changed: a lazy load does not look, unless it is asked to. */
 static void test_lazy_load_may_verify(void **state)
+{
+    struct engine_fixture *fix = contract_make(state, "");
+    struct pawl_error err;
+    struct pawl_state *loaded = NULL;
+    must_make(fix, "one", 8);
+    run_damage(fix, "one/model.pt"); /* in the tensor: most of the file */
+    const char *path = engine_fixture_path(fix, "one/model.pt");
+    int rc = pawl_engine_load(&loaded, fix->engine, path,
+                              PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
+    assert_failed(rc, PAWL_ECORRUPT, &err, "model.pt");
+    assert_int_equal(
+        pawl_engine_load(&loaded, fix->engine, path, PAWL_LOAD_LAZY, &err), 0);
+    pawl_state_free(loaded);
+    engine_fixture_free(fix);
+}
+
+/* Another sound file in its place: only the manifest knows. */
+static void test_lazy_load_knows_another_file(void **state)
 {
     struct engine_fixture *fix = contract_make(state, "");
     struct pawl_error err;
@@ -319,15 +337,22 @@ static void test_lazy_load_may_verify(void **state)
     must_make(fix, "one", 8);
     must_make(fix, "two", 9);
     char *bytes = run_read(fix, "two/model.pt", &len);
-    run_write(fix, "one/model.pt", bytes, len);
+    for (int opened = 0; opened < 2; opened++) {
+        if (opened) { /* which reads it all, and says that it is whole */
+            must_open(fix, "one");
+        }
+        char *right = run_read(fix, "one/model.pt", &len);
+        run_write(fix, "one/model.pt", bytes, len);
+        int rc = pawl_engine_load(&loaded, fix->engine,
+                                  engine_fixture_path(fix, "one/model.pt"),
+                                  PAWL_LOAD_LAZY, &err);
+        assert_failed(rc, PAWL_ECORRUPT, &err, "one/model.pt' was changed");
+        assert_non_null(strstr(err.message, "by its zip directory"));
+        run_write(fix, "one/model.pt", right, len);
+        free(right);
+    }
+    must_close(fix, "one");
     free(bytes);
-    const char *path = engine_fixture_path(fix, "one/model.pt");
-    int rc = pawl_engine_load(&loaded, fix->engine, path,
-                              PAWL_LOAD_LAZY | PAWL_LOAD_VERIFY, &err);
-    assert_failed(rc, PAWL_ECORRUPT, &err, "model.pt");
-    assert_int_equal(
-        pawl_engine_load(&loaded, fix->engine, path, PAWL_LOAD_LAZY, &err), 0);
-    pawl_state_free(loaded);
     engine_fixture_free(fix);
 }
 
@@ -392,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_lazy_load_outlives_the_engine),
         cmocka_unit_test(test_load_flags),
         cmocka_unit_test(test_lazy_load_may_verify),
+        cmocka_unit_test(test_lazy_load_knows_another_file),
         cmocka_unit_test(test_loads_in_threads),
     };
     return contract_run(tests, sizeof(tests) / sizeof(*tests));

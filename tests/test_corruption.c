@@ -273,6 +273,55 @@ static void test_what_crc_does_not_see(void **state)
     end(scene);
 }
 
+/* A load that reads no payload: whole or, by what it says, another's. */
+static void expect_lazy(struct damage_scene *scene, const char *name,
+                        bool is_right)
+{
+    static const unsigned ways[] = {PAWL_LOAD_LAZY, PAWL_LOAD_MAP};
+    for (size_t i = 0; i < 2; i++) {
+        struct pawl_state *state = NULL;
+        struct pawl_error err;
+        int rc = pawl_engine_load(&state, scene->fix->engine,
+                                  engine_fixture_path(scene->fix, name),
+                                  ways[i], &err);
+        if (is_right) {
+            assert_int_equal(rc, 0);
+        } else {
+            assert_failed(rc, PAWL_ECORRUPT, &err, name);
+            assert_non_null(strstr(err.message, "by its zip directory"));
+        }
+        pawl_state_free(state);
+    }
+}
+
+/* Where `open` compares sizes, nobody reads the whole of a file that is then
+ * loaded lazily; still it is not taken for another. */
+static void test_traded_files_are_not_mapped(void **state)
+{
+    static const size_t sizes[] = {SMALL, LARGE};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        const char *one = data_files[i / 2];
+        struct damage_scene *scene = damage_scene_new(
+            "{\"engine\": \"torch\", \"verify\": \"size\"}", sizes[i % 2]);
+        struct damage_file *other = damage_scene_file(
+            scene, i / 2 == 0 ? "old/model.pt" : "old/sub/opt.pt");
+        assert_int_equal(other->len, damage_scene_file(scene, one)->len);
+        must_open(scene->fix, "new");
+        expect_lazy(scene, one, true);
+        damage_scene_write(scene, one, other->bytes, other->len);
+        expect_lazy(scene, one, false);
+        must_close(scene->fix, "new");
+        must_open(scene->fix, "new"); /* it is a whole file, of that size */
+        expect_lazy(scene, one, false);
+        must_close(scene->fix, "new");
+        expect_lazy(scene, one, false);
+        damage_scene_restore(scene, one);
+        expect_lazy(scene, one, true);
+        damage_scene_free(scene);
+    }
+}
+
 /* What `open` did not read `load` does. */
 static void test_verified_by_size(void **state)
 {
@@ -320,6 +369,7 @@ int main(void)
         TEST(test_a_large_file, ASYNC),
         TEST(test_traded_files, TORCH),
         TEST(test_traded_files, ASYNC),
+        TEST(test_traded_files_are_not_mapped, TORCH),
         TEST(test_verified_by_size, TORCH),
         TEST(test_what_crc_does_not_see, TORCH),
         TEST(test_what_only_a_digest_sees, DIGEST("torch")),

@@ -139,6 +139,42 @@ static void test_lazy_payload_is_verified_when_read(void **state)
     engine_fixture_free(fix);
 }
 
+static int try_lazy(struct engine_fixture *fix, const char *name,
+                    unsigned flags, struct pawl_state **out,
+                    struct pawl_error *err)
+{
+    return pawl_engine_load(out, fix->engine, engine_fixture_path(fix, name),
+                            flags, err);
+}
+
+/* What is not payload is held against the manifest; and without one as little
+ * as it takes to find the payload. */
+static void test_lazy_loads_see_what_is_no_payload(void **state)
+{
+    static const unsigned ways[] = {PAWL_LOAD_LAZY, PAWL_LOAD_MAP};
+    struct engine_fixture *fix = make();
+    struct pawl_error err;
+    (void)state;
+    damage_padding(fix, "one/model.pt");
+    for (size_t i = 0; i < 2; i++) {
+        struct pawl_state *lazy = NULL;
+        int rc = try_lazy(fix, "one/model.pt", ways[i], &lazy, &err);
+        assert_failed(rc, PAWL_ECORRUPT, &err, "one/model.pt' was changed");
+        assert_non_null(strstr(err.message, "by its zip directory"));
+        rc = try_lazy(fix, "one/a/b/deep.pt", ways[i], &lazy, &err);
+        assert_int_equal(rc, 0);
+        pawl_state_free(lazy);
+    }
+    run_remove(fix, "one/pawl.json");
+    for (size_t i = 0; i < 2; i++) {
+        struct pawl_state *lazy = NULL;
+        int rc = try_lazy(fix, "one/model.pt", ways[i], &lazy, &err);
+        assert_int_equal(rc, 0);
+        pawl_state_free(lazy);
+    }
+    engine_fixture_free(fix);
+}
+
 /* Not even the local header of a record: the directory tells enough. */
 static void test_a_mapping_touches_no_payload(void **state)
 {
@@ -152,9 +188,10 @@ static void test_a_mapping_touches_no_payload(void **state)
     assert_non_null(name);
     name[5] = '9';
     run_write(fix, "one/model.pt", bytes, len);
-    int rc = pawl_engine_load(&mapped, fix->engine,
-                              engine_fixture_path(fix, "one/model.pt"),
-                              PAWL_LOAD_MAP, &err);
+    int rc = try_lazy(fix, "one/model.pt", PAWL_LOAD_MAP, &mapped, &err);
+    assert_failed(rc, PAWL_EFORMAT, &err, "record 'data/0': its header");
+    run_remove(fix, "one/pawl.json"); /* with it, headers are read */
+    rc = try_lazy(fix, "one/model.pt", PAWL_LOAD_MAP, &mapped, &err);
     assert_int_equal(rc, 0);
     const struct pawl_storage *storage = mapped->storages[0];
     size_t size = (size_t)pawl_storage_size(storage);
@@ -360,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_damaged_manifests_are_not_passed_over),
         cmocka_unit_test(test_other_files_of_that_name),
         cmocka_unit_test(test_lazy_payload_is_verified_when_read),
+        cmocka_unit_test(test_lazy_loads_see_what_is_no_payload),
         cmocka_unit_test(test_a_mapping_touches_no_payload),
         cmocka_unit_test(test_a_mapping_needs_files),
         cmocka_unit_test(test_open_proves),

@@ -180,7 +180,9 @@ PAWL_API int pawl_engine_open(const char **out_tag, struct pawl_engine *engine,
 
 enum pawl_load_flags {
     /* Read the structure only; payload is fetched, and verified, by
-     * pawl_storage_read.  The state keeps the file open. */
+     * pawl_storage_read.  The state keeps the file open.  If there is a
+     * manifest, the checksum that the file has by its zip directory is held
+     * against it, so that no other file is taken for this one. */
     PAWL_LOAD_LAZY = 1,
     /* With LAZY or MAP: compare all bytes with the manifest first, if there is
      * one, as a load that is neither does.  For callers that read all payload,
@@ -188,12 +190,13 @@ enum pawl_load_flags {
     PAWL_LOAD_VERIFY = 2,
     /* Map the file: storages are memory whose pages are fetched from it when
      * they are touched, so their bytes are not verified.  The structure is:
-     * the zip directory and data.pkl.  What is written to the memory stays in
-     * it.  Compressed records, and such as are not aligned to 64 bytes, are
-     * read as ever.  The mapping lasts as long as the state's memory, and the
-     * file must neither shrink nor be written to meanwhile (as `recycle` does
-     * with a checkpoint that retention dropped); a disk that fails is a SIGBUS.
-     * PAWL_ENOTSUP: torch's legacy format, or a store that has no files. */
+     * the zip directory, also against the manifest as with LAZY, and data.pkl.
+     * What is written to the memory stays in it.  Compressed records, and such
+     * as are not aligned to 64 bytes, are read as ever.  The mapping lasts as
+     * long as the state's memory, and the file must neither shrink nor be
+     * written to meanwhile (as `recycle` does with a checkpoint that retention
+     * dropped); a disk that fails is a SIGBUS. PAWL_ENOTSUP: torch's legacy
+     * format, or a store that has no files. */
     PAWL_LOAD_MAP = 4
 };
 

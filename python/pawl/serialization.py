@@ -65,12 +65,14 @@ def load(
             which hold the data and do nothing.
         mmap: tensors are views of a private mapping of the file, as
             ``torch.load(mmap=True)`` makes them: nothing of the payload is
-            read, or verified, before it is used.  Structure and zip index are.
-            What is written to a tensor never reaches the file.  The mapping
-            goes with the last tensor; until then the file must not be cut
-            short or written over (a file that is replaced, as every save of
-            Pawl does, is fine; a checkpoint that retention with ``recycle``
-            dropped is not), and a disk that fails kills by SIGBUS.
+            read, or verified, before it is used.  Structure and zip index are;
+            in a checkpoint the index against the manifest, which another file
+            in this one's place does not pass.  What is written to a tensor
+            never reaches the file.  The mapping goes with the last tensor;
+            until then the file must not be cut short or written over (a file
+            that is replaced, as every save of Pawl does, is fine; a checkpoint
+            that retention with ``recycle`` dropped is not), and a disk that
+            fails kills by SIGBUS.
 
     Raises:
         UntrustedError: the file needs a class that is not trusted.

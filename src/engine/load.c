@@ -194,6 +194,7 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
     if (expected == NULL) {
         rc = find_entry(&expected, &manifest, how->place, how->path, err);
     }
+    bool by_directory = is_lazy(how) && has_sums && !read_all;
     bool is_image = rc == 0 && reads_image(how) && format != NULL;
     if (is_image) {
         rc = become_image(file, how, expected, err);
@@ -201,8 +202,9 @@ static int verify(struct pawl_state_file **file, const struct pawl_loading *how,
         rc = is_image ? rc : 0;
     }
     if (rc == 0 && expected != NULL && !is_image) {
-        rc = pawl_verify_file(*file, expected, read_all, how->block_bytes, NULL,
-                              err);
+        rc = by_directory ? pawl_verify_directory(*file, expected, err)
+                          : pawl_verify_file(*file, expected, read_all,
+                                             how->block_bytes, NULL, err);
     }
     pawl_manifest_fini(&manifest);
     return rc;

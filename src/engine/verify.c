@@ -5,6 +5,7 @@
 #include "base/crc32.h"
 #include "base/path.h"
 #include "engine/listing.h"
+#include "format/zip_whole.h"
 #include "state/value.h"
 
 #include <stdlib.h>
@@ -82,6 +83,24 @@ int pawl_verify_file(struct pawl_state_file *file,
     rc = pawl_object_sums(&file->object, file->source.size_bytes, block_bytes,
                           listener, expected->digest.is_known, &sums, err);
     return rc < 0 ? rc : check_sums(file, expected, &sums, err);
+}
+
+int pawl_verify_directory(struct pawl_state_file *file,
+                          const struct pawl_manifest_file *expected,
+                          struct pawl_error *err)
+{
+    uint32_t crc = 0;
+    int rc = check_size(file, expected, err);
+    if (rc == 0) {
+        rc = pawl_zip_whole_crc(&crc, &file->source, err);
+    }
+    if (rc > 0 && crc != expected->crc32) {
+        return pawl_fail(err, PAWL_ECORRUPT, 0,
+                         "'%s' was changed: by its zip directory its checksum "
+                         "is %08x, its manifest says %08x",
+                         file->name, crc, expected->crc32);
+    }
+    return rc < 0 ? rc : 0;
 }
 
 int pawl_verify_image(struct pawl_file_image **out,

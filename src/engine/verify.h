@@ -59,6 +59,13 @@ int pawl_verify_file(struct pawl_state_file *file,
                      const struct pawl_object_listener *listener,
                      struct pawl_error *err);
 
+/* Compares an open file of torch's zip format with what its manifest says: the
+ * size, and the checksum that the file must have by its zip directory, if that
+ * tells.  Reads no payload. */
+int pawl_verify_directory(struct pawl_state_file *file,
+                          const struct pawl_manifest_file *expected,
+                          struct pawl_error *err);
+
 /* Reads every storage of a state, one at a time, and drops it; checksums that
  * the file itself has are compared.  `listener`, unless it is NULL, hears of
  * each that was read.  PAWL_ECORRUPT, PAWL_ENOMEM, and what the store says. */

@@ -397,22 +397,29 @@ static int check_room(const struct pawl_zip_reader *reader,
     return 0;
 }
 
-static int check_places(struct pawl_zip_reader *reader,
-                        uint64_t directory_offset, struct pawl_error *err)
+struct pawl_zip_record **pawl_zip_in_order(const struct pawl_zip_reader *reader)
 {
     size_t count = reader->record_count;
     struct pawl_zip_record **order =
         calloc(count, sizeof(struct pawl_zip_record *));
-    if (order == NULL) {
-        return pawl_fail_nomem(err);
-    }
     bool sorted = true;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; order != NULL && i < count; i++) {
         order[i] = &reader->records[i];
         sorted = sorted && (i == 0 || by_offset(&order[i - 1], &order[i]) < 0);
     }
     if (!sorted) {
         qsort(order, count, sizeof(*order), by_offset);
+    }
+    return order;
+}
+
+static int check_places(struct pawl_zip_reader *reader,
+                        uint64_t directory_offset, struct pawl_error *err)
+{
+    size_t count = reader->record_count;
+    struct pawl_zip_record **order = pawl_zip_in_order(reader);
+    if (order == NULL) {
+        return pawl_fail_nomem(err);
     }
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {

@@ -42,6 +42,17 @@ struct pawl_zip_reader {
 int pawl_zip_fetch(const struct pawl_zip_reader *reader, uint64_t offset,
                    void *dst, size_t len, struct pawl_error *err);
 
+/* Where the content of a record begins, by its local header, which must agree
+ * with the directory.  PAWL_EFORMAT, errors of the source. */
+int pawl_zip_locate(const struct pawl_zip_reader *reader,
+                    const struct pawl_zip_record *record, uint64_t *data_offset,
+                    struct pawl_error *err);
+
+/* The records in the order in which they lie in the file, in an array for the
+ * caller to free; NULL when out of memory. */
+struct pawl_zip_record **
+pawl_zip_in_order(const struct pawl_zip_reader *reader);
+
 /* Reads and checks the directory: fills all of the reader but its source. */
 int pawl_zip_read_directory(struct pawl_zip_reader *reader,
                             struct pawl_error *err);

@@ -159,10 +159,9 @@ int pawl_zip_blame(const struct pawl_zip_reader *reader,
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* Checks the local header against the directory; tells where the content is. */
-static int locate(const struct pawl_zip_reader *reader,
-                  const struct pawl_zip_record *record, uint64_t *data_offset,
-                  struct pawl_error *err)
+int pawl_zip_locate(const struct pawl_zip_reader *reader,
+                    const struct pawl_zip_record *record, uint64_t *data_offset,
+                    struct pawl_error *err)
 {
     uint8_t header[ZIP_LOCAL_SIZE + ZIP_NAME_MAX];
     size_t name_len = reader->prefix_len + record->name_len;
@@ -348,7 +347,7 @@ static int read_verified(const struct pawl_zip_reader *reader,
 {
     uint32_t crc = 0;
     uint64_t offset = 0;
-    int rc = locate(reader, record, &offset, err);
+    int rc = pawl_zip_locate(reader, record, &offset, err);
     if (rc < 0) {
         return rc;
     }
@@ -412,7 +411,7 @@ int pawl_zip_map(const struct pawl_zip_reader *reader,
     }
     bool is_foreseen =
         reader->source.is_mapped && foresee(reader, record, &offset);
-    int rc = is_foreseen ? 0 : locate(reader, record, &offset, err);
+    int rc = is_foreseen ? 0 : pawl_zip_locate(reader, record, &offset, err);
     if (rc == 0) {
         rc = check_in_place(reader, record, offset, err);
     }

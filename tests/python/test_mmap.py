@@ -127,15 +127,20 @@ def test_payload_is_not_verified(path: pathlib.Path) -> None:
 def test_payload_is_not_touched(how: dict[str, Any], tmp_path: pathlib.Path) -> None:
     path = tmp_path / "large.pt"
     torch.save({str(i): torch.full((MIB,), i) for i in range(8)}, path)
+    _drop(path)
+    loaded = pawl.load(path, **how)
+    assert len(loaded) == 8
+    # Both ends of the file, and what the system reads ahead there.
+    assert _cached(path) < path.stat().st_size // 20
+
+
+def _drop(path: pathlib.Path) -> None:
+    """The file from the page cache."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if _cached(path) > 0:
         pytest.skip("the page cache keeps the file")
-    loaded = pawl.load(path, **how)
-    assert len(loaded) == 8
-    # Both ends of the file, and what the system reads ahead there.
-    assert _cached(path) < path.stat().st_size // 20
 
 
 def _cached(path: pathlib.Path) -> int:
@@ -201,6 +206,46 @@ def test_engine(tmp_path: pathlib.Path) -> None:
     assert loaded["tail"].tolist() == list(range(3, 10))
     theirs = torch.load(path, mmap=True, weights_only=False)
     assert torch.equal(loaded["large"], theirs["large"])
+
+
+LAZY = [{"mmap": True}, {"map_location": "meta"}]
+
+
+@pytest.mark.parametrize("how", LAZY)
+def test_the_file_of_another_tag(how: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    with pawl.CheckpointEngine({"verify": "size"}) as engine:
+        for tag, value in (("one", 1.0), ("two", 2.0)):
+            engine.create(tmp_path, tag)
+            engine.save({"w": torch.full((1000,), value)}, tmp_path / tag / "state.pt")
+            engine.commit(tag)
+        engine.wait()
+        one, two = tmp_path / "one" / "state.pt", tmp_path / "two" / "state.pt"
+        assert one.stat().st_size == two.stat().st_size
+        one.write_bytes(two.read_bytes())
+        assert engine.open(tmp_path, "one") == "one"
+        with pytest.raises(pawl.CorruptError, match=f"{one}.*by its zip directory"):
+            engine.load(one, **how)
+        engine.close("one")
+        with pytest.raises(pawl.CorruptError, match=f"{one}.*by its zip directory"):
+            pawl.load(one, **how)
+        assert engine.open(tmp_path, "two") == "two"
+        assert engine.load(two, **how)["w"].shape == (1000,)
+        engine.close("two")
+
+
+@pytest.mark.parametrize("how", LAZY)
+def test_the_manifest_costs_no_payload(how: dict[str, Any], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "one" / "state.pt"
+    with pawl.CheckpointEngine({"engine": "direct", "verify": "size"}) as engine:
+        engine.create(tmp_path, "one")
+        engine.save({str(i): torch.full((MIB,), i) for i in range(8)}, path)
+        engine.commit("one")
+        engine.open(tmp_path, "one")
+        _drop(path)
+        loaded = engine.load(path, **how)
+        assert len(loaded) == 8
+        assert _cached(path) < path.stat().st_size // 20
+        engine.close("one")
 
 
 def test_a_store_without_files(tmp_path: pathlib.Path) -> None:
