@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/path.h"
+#include "engine/file_image.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -419,7 +420,7 @@ int pawl_config_parse(struct pawl_config *out, const char *json,
         .write_timeout_ms = 600000,
         .nice = 5,
         .max_pending = 1,
-        .read_threads = 4,
+        .read_threads = PAWL_READ_THREADS,
         .load_cache_bytes = memory_bytes() / 4,
     };
     json_error_t cause;

@@ -23,10 +23,12 @@
 void pawl_reading_init(struct pawl_reading *reading,
                        const struct pawl_engine_setup *setup, uint64_t token)
 {
+    uint64_t block = setup->config->block_bytes;
     *reading = (struct pawl_reading){.setup = setup, .token = token};
     pawl_formats_init(&reading->formats, setup->format);
     reading->images = (struct pawl_image_options){
-        .block_bytes = (size_t)setup->config->block_bytes,
+        .block_bytes = block < PAWL_READ_BLOCK_BYTES ? (size_t)block
+                                                     : PAWL_READ_BLOCK_BYTES,
         .threads = (unsigned)setup->config->read_threads,
         .mode = setup->config->direct_io ? PAWL_STORE_DIRECT : 0,
     };
@@ -525,7 +527,7 @@ int pawl_reading_load(struct pawl_reading *reading, const char *path,
     struct pawl_loading how = {
         .place = setup->place,
         .formats = &reading->formats,
-        .block_bytes = (size_t)setup->config->block_bytes,
+        .block_bytes = reading->images.block_bytes,
         .path = path,
         .flags = flags,
         .images = images_of(reading),

@@ -15,9 +15,6 @@
 #include <string.h>
 
 #define BLOCK_BYTES ((size_t)4 << 20)
-/* The defaults of a config. */
-#define READ_BLOCK_BYTES ((size_t)16 << 20)
-#define READ_THREADS 4
 
 static int stop_at_first(void *ctx, const struct pawl_store_entry *entry)
 {
@@ -173,8 +170,8 @@ int pawl_load(struct pawl_state **out, const char *path, unsigned flags,
     char *absolute = NULL;
     uint64_t size = 0;
     const struct pawl_image_options images = {
-        .block_bytes = READ_BLOCK_BYTES,
-        .threads = READ_THREADS,
+        .block_bytes = PAWL_READ_BLOCK_BYTES,
+        .threads = PAWL_READ_THREADS,
         .mode = PAWL_STORE_DIRECT,
     };
     pawl_formats_init(&formats, NULL);
