@@ -99,9 +99,9 @@ def _stall_copy(samples: Samples) -> list[Figure]:
         Figure(case, "times a plain copy on all cores",
                took / samples.median("stall", "limit: copy"), 1.15,
                at_most=True),
-        Figure(case, "of the stall of DCP async_save",
-               took / samples.median("stall", "DCP async_save"), 1 / 3,
-               at_most=True),
+        *(Figure(case, f"of the stall of {peer}",
+                 took / samples.median("stall", peer), 1 / 3, at_most=True)
+          for peer in ("DCP async_save", "DCP async_save, kept")),
         Figure(case, f"of the stall of {TORCH}",
                took / samples.median("stall", TORCH), 1 / 15, at_most=True),
     ]

@@ -40,7 +40,7 @@ def run(settings: Settings) -> Samples:
                                 settings.rounds):
         path = paths[item.format]
         drop_cache(path)
-        busy = settle(settings.directory)
+        busy = settle(settings)
         took = load_once(item, path)
         samples.append(Sample("one tensor" + suffix, item.name,
                               took["seconds"], os.path.getsize(path),

@@ -9,8 +9,6 @@
  *   write_new    O_DIRECT to a new, preallocated file, then fdatasync
  *   write_over   the same over a file whose blocks exist
  *   read         O_DIRECT from a file
- *   copy         memory to memory, all cores, the faster of memcpy and
- *                non-temporal stores
  *   copy_first   memcpy into memory that was never touched
  *   crc          CRC-32 of warm memory, one core
  *   touch        fresh memory, in huge pages where there are: each page is
@@ -19,6 +17,7 @@
  * machines that Pawl was made on.
  */
 #include "base/crc32.h"
+#include "plain_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,10 +30,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
 
 enum { BLOCK = 16 << 20, IN_FLIGHT = 4 };
 
@@ -142,62 +137,6 @@ static double run_file(const char *name, const char *dir, uint64_t size)
 
 /* ---- memory ------------------------------------------------------------ */
 
-struct copy {
-    unsigned char *to;
-    const unsigned char *from;
-    size_t len;
-    bool streaming;
-};
-
-static void stream_copy(unsigned char *to, const unsigned char *from,
-                        size_t len)
-{
-#ifdef __x86_64__
-    for (size_t i = 0; i + 64 <= len; i += 64) {
-        for (size_t j = 0; j < 64; j += 16) {
-            __m128i word;
-            memcpy(&word, from + i + j, sizeof(word));
-            _mm_stream_si128((void *)(to + i + j), word);
-        }
-    }
-    _mm_sfence();
-#else
-    memcpy(to, from, len);
-#endif
-}
-
-static void *copy_part(void *arg)
-{
-    const struct copy *copy = arg;
-    if (copy->streaming) {
-        stream_copy(copy->to, copy->from, copy->len);
-    } else {
-        memcpy(copy->to, copy->from, copy->len);
-    }
-    return NULL;
-}
-
-static double copy_once(unsigned char *to, const unsigned char *from,
-                        uint64_t size, bool streaming)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t parts = cores < 1 ? 1 : cores > 16 ? 16 : (size_t)cores;
-    size_t part = size / parts / 64 * 64;
-    struct copy copies[16];
-    pthread_t threads[16];
-    double start = seconds_now();
-    for (size_t i = 0; i < parts; i++) {
-        size_t len = i + 1 == parts ? size - i * part : part;
-        copies[i] =
-            (struct copy){to + i * part, from + i * part, len, streaming};
-        pthread_create(&threads[i], NULL, copy_part, &copies[i]);
-    }
-    for (size_t i = 0; i < parts; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    return seconds_now() - start;
-}
-
 static double touch_once(uint64_t size)
 {
     double start = seconds_now();
@@ -220,20 +159,14 @@ static double run_memory(const char *name, uint64_t size)
         (void)crc;
         return seconds_now() - start;
     }
-    bool first = strcmp(name, "copy_first") == 0;
-    unsigned char *to = map_memory(size, !first);
-    double plain = copy_once(to, from, size, false);
-    if (first) {
-        return plain;
-    }
-    double streamed = copy_once(to, from, size, true);
-    return streamed < plain ? streamed : plain;
+    struct plain_piece all = {map_memory(size, false), from, size};
+    return plain_copy(&all, 1, false);
 }
 
 int main(int argc, char **argv)
 {
     static const char *const disk[] = {"write_new", "write_over", "read"};
-    static const char *const memory[] = {"copy", "copy_first", "crc", "touch"};
+    static const char *const memory[] = {"copy_first", "crc", "touch"};
     if (argc == 4) {
         uint64_t size = strtoull(argv[3], NULL, 10) / 4096 * 4096;
         double seconds = -1;

@@ -53,7 +53,7 @@ def run(settings: Settings) -> Samples:
                 drop_cache(path)
             else:
                 read_all(path)
-            busy = settle(settings.directory)
+            busy = settle(settings)
             took = load_once(item, path)
             samples.append(Sample(case + suffix, item.name, took["seconds"],
                                   size, {"cpu": took["cpu"],

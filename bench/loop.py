@@ -90,7 +90,7 @@ def run(settings: Settings) -> Samples:
                               contenders.async_config(size, "copy")),
         contenders.pawl_saver("pawl async, lazy",
                               contenders.async_config(size, "lazy")),
-        contenders.dcp_async(),
+        contenders.dcp_async_kept(),
         contenders.torch_save(),
     ]
     samples = Samples()
@@ -98,7 +98,7 @@ def run(settings: Settings) -> Samples:
     for suffix, saver in in_turn(savers, settings.rounds, with_first=False):
         if saver:
             places.clear(saver)
-        busy = settle(settings.directory)
+        busy = settle(settings)
         took = run_loop(training, saver, settings.loop_steps, places.beside)
         samples.append(Sample("loop" + suffix,
                               saver.name if saver else "no saves",

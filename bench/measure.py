@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Iterator
+from typing import Any, Iterator
 
 MIB = 1 << 20
 FIRST = " (first)"  #: a case's first run: memory is touched, caches are filled
@@ -93,15 +93,19 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def settle(directory: str) -> float:
+def settle(settings: Settings) -> float:
     """Waits until what was deleted is so on the disk too (all that is written
     is synced by who wrote it), and a moment more; gives the share of the CPU
-    time that others use now."""
-    fd = os.open(directory, os.O_RDONLY)
+    time that others use now.  Then touches and frees as much memory as the
+    state has, so that all get pages that the machine really has: a virtual one
+    may have given its free ones back to its host meanwhile."""
+    fd = os.open(settings.directory, os.O_RDONLY)
     os.fsync(fd)
     os.close(fd)
     time.sleep(0.1)
-    return busy_elsewhere()
+    busy = busy_elsewhere()
+    limit(settings, "touch", settings.size_bytes)
+    return busy
 
 
 def drop_cache(path: str) -> None:
@@ -118,12 +122,18 @@ def drop_cache(path: str) -> None:
             os.close(fd)
 
 
-def raw_limit(settings: Settings, name: str, size: int, case: str) -> Sample:
-    """Runs one case of bench/limits.c."""
-    busy = settle(settings.directory)
+def limit(settings: Settings, name: str, size: int) -> dict[str, Any]:
+    """Runs one case of bench/limits.c; what it prints."""
     out = subprocess.run([settings.limits, name, settings.directory, str(size)],
                          check=True, capture_output=True, text=True).stdout
-    row = json.loads(out)
+    row: dict[str, Any] = json.loads(out)
+    return row
+
+
+def raw_limit(settings: Settings, name: str, size: int, case: str) -> Sample:
+    """One case of bench/limits.c as a sample."""
+    busy = settle(settings)
+    row = limit(settings, name, size)
     return Sample(case, f"limit: {name}", row["seconds"], row["bytes"],
                   {"busy_elsewhere": busy})
 

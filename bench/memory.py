@@ -68,7 +68,7 @@ def dcp_save(settings: Settings) -> Samples:
 
 
 def dcp_async(settings: Settings) -> Samples:
-    return peak(settings, lambda _: contenders.dcp_async())
+    return peak(settings, lambda _: contenders.dcp_async_kept())
 
 
 def flat(settings: Settings) -> Samples:

@@ -72,7 +72,7 @@ def durable_rounds(case: str, settings: Settings, savers: list[Saver],
             samples.append(item(case + suffix))
             continue
         path = places.fresh(item)
-        busy = settle(settings.directory)
+        busy = settle(settings)
         took = saved(item, states[item.name], path)
         samples.append(Sample(case + suffix, item.name, took["seconds"],
                               size_bytes, {"cpu": took["cpu"], **item.parts,

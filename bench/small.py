@@ -50,7 +50,7 @@ def loads(settings: Settings, state: dict[str, torch.Tensor],
     samples = Samples()
     for suffix, item in in_turn(candidates, settings.rounds):
         assert isinstance(item, Loader)
-        busy = settle(settings.directory)
+        busy = settle(settings)
         took = load_once(item, paths[item.format])
         samples.append(Sample("small load" + suffix, item.name,
                               took["seconds"], size_of(state),

@@ -15,8 +15,9 @@ import torch
 import contenders
 from contenders import Saver
 from measure import Sample, Samples, Settings, raw_limit, settle, timed
+from plain_copy import PlainCopy
 from rounds import Places, in_turn
-from training_state import count_of, size_of, training_rank
+from training_state import count_of, flat, size_of, training_rank
 
 #: Seconds of computing for a byte that is to be copied: 0.5 s for a GiB.
 COMPUTE_PER_BYTE = 0.5 / (1 << 30)
@@ -55,19 +56,26 @@ def run(settings: Settings) -> Samples:
                               contenders.async_config(size, "copy")),
         lazy,
         contenders.dcp_async(),
+        contenders.dcp_async_kept(),
         contenders.torch_save(),
     ]
     states = {saver.name: saver.prepare(state) for saver in savers}
+    copy = PlainCopy(settings.limits, flat(state).values())
     places = Places(settings)
     samples = Samples()
-    for suffix, item in in_turn(["copy", "copy_first", *savers],
+    for suffix, item in in_turn([copy, "copy_first", *savers],
                                 settings.rounds):
         case = "stall" + suffix
         if isinstance(item, str):
             samples.append(raw_limit(settings, item, size, case))
             continue
+        if isinstance(item, PlainCopy):
+            busy = settle(settings)
+            samples.append(Sample(case, "limit: copy", item.seconds(), size,
+                                  {"busy_elsewhere": busy}))
+            continue
         path = places.fresh(item)
-        busy = settle(settings.directory)
+        busy = settle(settings)
         took = stalled(item, states[item.name], path,
                        COMPUTE_PER_BYTE * size if item is lazy else 0)
         samples.append(Sample(case, item.name, took["save"] + took["fence"],
