@@ -14,6 +14,8 @@
 ##                build: six targets of FUZZ_SECONDS=60 each
 ## make crash     every call fails, the power after every call: more than an hour
 ##                of work, for all cores
+## make mutants   whether the crash tests find bugs: 25 of them, put into copies
+##                of the code one by one; 2 minutes
 ## make kill-ranks   one of four ranks killed, 500 times; 5 minutes
 ## make kill-loop    a job killed while it saves, 1,000 times; 3 minutes
 ## make disk-full    a disk that is full at some moment of a save, 200 times;
@@ -28,8 +30,8 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 
-.PHONY: crash help demo test deepspeed bench fuzz model kill-ranks kill-loop disk-full
-.PHONY: soak coverage install clean
+.PHONY: crash mutants help demo test deepspeed bench fuzz model kill-ranks kill-loop
+.PHONY: disk-full soak coverage install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -61,6 +63,10 @@ fuzz:
 crash:
 	@tools/setup test
 	@tools/test crash
+
+mutants:
+	@tools/setup test
+	@tools/test mutants
 
 kill-ranks:
 	@tools/setup test
