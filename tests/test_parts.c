@@ -180,7 +180,7 @@ static void the_same_tag_is_refused(void **state)
 {
     struct rank_fixture *fix = with_one(state);
     rank_fixture_run(fix, 0, make, "one");
-    rank_fixture_expect(fix, 0, PAWL_EEXIST, "'one'", "rank 0");
+    rank_fixture_expect(fix, 0, PAWL_EEXIST, "'one'", "already");
     expect_newest(fix, "one");
     rank_fixture_free(fix);
 }
@@ -194,6 +194,18 @@ static void rename_dir(struct rank *rank, const char *from, const char *to)
     assert_int_equal(rename(old, new), 0);
 }
 
+/* What is left of it is in nobody's way, until it is whole. */
+static void expect_made_again(struct rank_fixture *fix, const char *tag)
+{
+    rank_fixture_run(fix, 0, make, tag);
+    rank_fixture_expect(fix, 0, 0, NULL, NULL);
+    expect_newest(fix, tag);
+    rank_fixture_run(fix, 0, load_own, tag);
+    rank_fixture_expect(fix, 0, 0, NULL, NULL);
+    rank_fixture_run(fix, 0, make, tag);
+    rank_fixture_expect(fix, 0, PAWL_EEXIST, tag, "already");
+}
+
 static void a_node_without_its_part(void **state)
 {
     struct rank_fixture *fix = with_one(state);
@@ -202,6 +214,10 @@ static void a_node_without_its_part(void **state)
     expect_newest(fix, "one");
     assert_non_null(strstr(fix->ranks[0].log, "skipping checkpoint 'two': "
                                               "rank 2"));
+    expect_made_again(fix, "two");
+    rename_dir(&fix->ranks[0], "two", "..gone");
+    expect_newest(fix, "one");
+    expect_made_again(fix, "two");
     rank_fixture_free(fix);
 }
 
@@ -215,6 +231,7 @@ static void parts_of_different_checkpoints(void **state)
     rank_fixture_run(fix, 0, rank_open, "three");
     rank_fixture_expect(fix, 0, PAWL_ECORRUPT, "different", NULL);
     expect_newest(fix, "one");
+    expect_made_again(fix, "three");
     rank_fixture_free(fix);
 }
 

@@ -23,7 +23,90 @@ static int go_round(struct pawl_making *making, enum pawl_agreement_step step,
         text == NULL ? 0 : text->len, decide, ctx, told, heard, err);
 }
 
+/* ---- whether parts fit --------------------------------------------------- */
+
+/* What a rank tells of its node's part: u64 number, u64 milliseconds, u32 part,
+ * u32 parts. */
+enum { FIT_BYTES = 24 };
+
+static void put_fit(uint8_t out[FIT_BYTES],
+                    const struct pawl_manifest *manifest)
+{
+    put_le64(out, manifest->sequence);
+    put_le64(out + 8, manifest->created_unix_ms);
+    put_le32(out + 16, manifest->part);
+    put_le32(out + 20, manifest->parts);
+}
+
+/* A pawl_agreement_fn: whether all are of one checkpoint, and none is missing.
+ */
+static int compare_parts(void *ctx, const struct pawl_comm_parts *texts,
+                         struct pawl_buffer *told, struct pawl_error *err)
+{
+    const uint8_t *first = texts->of_rank[0].data;
+    (void)ctx;
+    (void)told;
+    for (uint32_t rank = 0; rank < texts->count; rank++) {
+        const struct pawl_buffer *text = &texts->of_rank[rank];
+        if (text->len != FIT_BYTES || memcmp(text->data, first, 16) != 0 ||
+            get_le32(text->data + 20) != get_le32(first + 20)) {
+            return pawl_fail(err, PAWL_ECORRUPT, 0,
+                             "the nodes of rank 0 and rank %u have parts of "
+                             "different checkpoints of that name",
+                             rank);
+        }
+    }
+    uint32_t parts = get_le32(first + 20);
+    for (uint32_t part = 0; part < parts; part++) {
+        uint32_t rank = 0;
+        while (rank < texts->count &&
+               get_le32(texts->of_rank[rank].data + 16) != part) {
+            rank++;
+        }
+        if (rank == texts->count) {
+            return pawl_fail(err, PAWL_ECORRUPT, 0,
+                             "part %u of its %u is on none of the nodes",
+                             part + 1, parts);
+        }
+    }
+    return 0;
+}
+
 /* ---- begin --------------------------------------------------------------- */
+
+/* What the first of a node tells: u64 number of its staging directory and, if
+ * the tag is there, of which checkpoint that is a part. */
+enum { NUMBER_BYTES = 8 };
+
+/* A checkpoint of that name is not to be replaced.  But one that was never
+ * whole, such as of nodes that died before all had it, is in the way of the
+ * step that is made again. */
+static int check_old(const struct pawl_making *making,
+                     const struct pawl_comm_parts *texts,
+                     struct pawl_error *err)
+{
+    struct pawl_comm_parts olds = {.count = texts->count};
+    olds.of_rank = calloc(texts->count, sizeof(*olds.of_rank));
+    if (olds.of_rank == NULL) {
+        return pawl_fail_nomem(err);
+    }
+    int rc = 0;
+    for (uint32_t rank = 0; rank < texts->count; rank++) {
+        const struct pawl_buffer *text =
+            &texts->of_rank[pawl_nodes_first(&making->nodes, rank)];
+        pawl_buffer_append(&olds.of_rank[rank], text->data + NUMBER_BYTES,
+                           text->len - NUMBER_BYTES);
+        rc = olds.of_rank[rank].failed ? pawl_fail_nomem(err) : rc;
+    }
+    if (rc == 0 && compare_parts(NULL, &olds, NULL, NULL) == 0) {
+        rc = pawl_fail(err, PAWL_EEXIST, 0,
+                       "there is a checkpoint '%s' already, which cannot be "
+                       "replaced with the layout \"local\"",
+                       making->commit.layout.tag);
+    }
+    pawl_comm_parts_fini(&olds);
+    return rc;
+}
 
 /* A pawl_agreement_fn: the number of each rank's staging directory, in order.
  */
@@ -34,13 +117,13 @@ static int list_numbers(void *ctx, const struct pawl_comm_parts *texts,
     for (uint32_t rank = 0; rank < texts->count; rank++) {
         const struct pawl_buffer *text =
             &texts->of_rank[pawl_nodes_first(&making->nodes, rank)];
-        if (text->len != 8) {
+        if (text->len < NUMBER_BYTES) {
             return pawl_fail(err, PAWL_EBUG, 0,
                              "rank %u did not say where it stages", rank);
         }
-        pawl_buffer_append(told, text->data, 8);
+        pawl_buffer_append(told, text->data, NUMBER_BYTES);
     }
-    return 0;
+    return check_old(making, texts, err);
 }
 
 /* The first of a node takes the tag there. */
@@ -48,25 +131,25 @@ static int take(struct pawl_making *making, const char *tag,
                 struct pawl_buffer *text, struct pawl_error *err)
 {
     struct pawl_manifest old = {0};
+    uint8_t number[NUMBER_BYTES];
+    uint8_t fit[FIT_BYTES];
     uint64_t id = 0;
     int rc = pawl_making_take(making, tag, &id, err);
     if (rc < 0) {
         return rc;
     }
+    put_le64(number, id);
+    pawl_buffer_append(text, number, sizeof(number));
     if (pawl_manifest_read(&old, &making->store, tag, NULL) == 0) {
+        put_fit(fit, &old);
+        pawl_buffer_append(text, fit, sizeof(fit));
         pawl_manifest_fini(&old);
-        rc = pawl_fail(err, PAWL_EEXIST, 0,
-                       "there is a checkpoint '%s' already, which cannot be "
-                       "replaced with the layout \"local\"",
-                       tag);
     }
-    uint8_t *at = rc < 0 ? NULL : pawl_buffer_extend(text, 8);
-    if (at != NULL) {
-        put_le64(at, id);
-        return 0;
+    if (text->failed) {
+        pawl_commit_abort(&making->commit);
+        return pawl_fail_nomem(err);
     }
-    pawl_commit_abort(&making->commit);
-    return rc < 0 ? rc : pawl_fail_nomem(err);
+    return 0;
 }
 
 /* All say where they stage. */
@@ -269,54 +352,13 @@ int pawl_parts_publish(struct pawl_making *making, struct pawl_reading *reading,
 
 /* ---- open ---------------------------------------------------------------- */
 
-/* What a rank tells of its node's part: u64 number, u64 milliseconds, u32 part,
- * u32 parts. */
-enum { FIT_BYTES = 24 };
-
-/* A pawl_agreement_fn: whether all are of one checkpoint, and none is missing.
- */
-static int compare_parts(void *ctx, const struct pawl_comm_parts *texts,
-                         struct pawl_buffer *told, struct pawl_error *err)
-{
-    const uint8_t *first = texts->of_rank[0].data;
-    (void)ctx;
-    (void)told;
-    for (uint32_t rank = 0; rank < texts->count; rank++) {
-        const struct pawl_buffer *text = &texts->of_rank[rank];
-        if (text->len != FIT_BYTES || memcmp(text->data, first, 16) != 0 ||
-            get_le32(text->data + 20) != get_le32(first + 20)) {
-            return pawl_fail(err, PAWL_ECORRUPT, 0,
-                             "the nodes of rank 0 and rank %u have parts of "
-                             "different checkpoints of that name",
-                             rank);
-        }
-    }
-    uint32_t parts = get_le32(first + 20);
-    for (uint32_t part = 0; part < parts; part++) {
-        uint32_t rank = 0;
-        while (rank < texts->count &&
-               get_le32(texts->of_rank[rank].data + 16) != part) {
-            rank++;
-        }
-        if (rank == texts->count) {
-            return pawl_fail(err, PAWL_ECORRUPT, 0,
-                             "part %u of its %u is on none of the nodes",
-                             part + 1, parts);
-        }
-    }
-    return 0;
-}
-
 int pawl_parts_fit(const struct pawl_agreement *agreement, uint64_t round,
                    size_t index, const struct pawl_manifest *manifest,
                    struct pawl_error *err)
 {
     char key[PAWL_AGREEMENT_KEY_MAX];
     uint8_t text[FIT_BYTES];
-    put_le64(text, manifest->sequence);
-    put_le64(text + 8, manifest->created_unix_ms);
-    put_le32(text + 16, manifest->part);
-    put_le32(text + 20, manifest->parts);
+    put_fit(text, manifest);
     pawl_agreement_key(key, PAWL_AGREEMENT_FIT, round, index);
     return pawl_agreement_round(agreement, key, 0, text, sizeof(text),
                                 compare_parts, NULL, NULL, NULL, err);

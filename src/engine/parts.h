@@ -13,9 +13,10 @@
  *
  * What fails before 3 was never visible; what fails in it is taken back where
  * it was visible.  A node that dies in between has a part of a checkpoint that
- * the others have or have not, which `open` finds out.  So a tag that is there
- * cannot be made again: while the old one is replaced there would be a moment
- * at which some nodes have the one and some the other, and none is whole.
+ * the others have or have not, which `open` finds out.  So a checkpoint that is
+ * there cannot be made again: while it is replaced there would be a moment at
+ * which some nodes have the one and some the other, and none is whole.  Parts
+ * that do not make a whole one are replaced.
  */
 #ifndef PAWL_ENGINE_PARTS_H
 #define PAWL_ENGINE_PARTS_H
