@@ -180,6 +180,7 @@ class CheckpointEngine:
         self._engine = _pawl.Engine(
             text, _forward, _event_caller(on_event), self._is_lazy, comm
         )
+        self._close_comm: Optional[Callable[[], object]] = getattr(comm, "close", None)
         self._staging = Staging()
         _engines.add(self)
         self._lock = threading.RLock()
@@ -194,7 +195,8 @@ class CheckpointEngine:
 
     def shutdown(self) -> None:
         """Aborts what was not committed, waits for what runs in the background
-        (for ``close_timeout_ms`` at most), and frees the engine.
+        (for ``close_timeout_ms`` at most), and frees the engine.  Ends its comm, too,
+        if that has a ``close``: so rank 0 leaves when the others heard it.
 
         Raises:
             BusyError: another thread is in a call.
@@ -204,6 +206,9 @@ class CheckpointEngine:
             self._staging.close()
             self._finalizer.detach()
             _engines.discard(self)
+            close, self._close_comm = self._close_comm, None
+        if close is not None:
+            close()
 
     # ---- saving ------------------------------------------------------------
 

@@ -82,13 +82,16 @@ class Comm(Protocol):
         ...
 
 
-def _leave(store: Any, prefix: str, rank: int, size: int) -> None:
-    """Rank 0 has the store, so it goes last, if the others are well."""
-    key = f"{prefix}/left"
+def _leave(store: Any, prefix: str, rank: int, size: int, lost: set[int]) -> None:
+    """Rank 0 has the store, so it goes last: when all have left but those that
+    did not come when it last waited for them."""
     try:
-        store.add(key, 1)
+        if rank != 0:
+            store.set(f"{prefix}/left/{rank}", b"")
+            return
+        others = [f"{prefix}/left/{r}" for r in range(1, size) if r not in lost]
         end = time.monotonic() + _LEAVE
-        while rank == 0 and store.add(key, 0) < size and time.monotonic() < end:
+        while others and not store.check(others) and time.monotonic() < end:
             time.sleep(_LONG)
     except RuntimeError:
         pass  # the store is gone already
@@ -107,6 +110,12 @@ def _errors(key: str) -> Iterator[None]:
         ) from exc
 
 
+def _timeout(rank: int, timeout: float, key: str) -> RankTimeoutError:
+    exc = RankTimeoutError(f"rank {rank} did not come within {timeout:g} s to '{key}'")
+    exc.rank = rank
+    return exc
+
+
 class StoreComm:
     """Ranks that talk over a torch.distributed.Store.
 
@@ -117,9 +126,10 @@ class StoreComm:
         size: how many ranks there are.
         prefix: what keys begin with; another one for each comm of a store.
 
-    What was given is deleted when it was taken.  Rank 0 waits for the
-    others when it ends, some seconds at most, since its process mostly has the
-    store.
+    What was given is deleted when it was taken.  Rank 0 waits for the others
+    when it ends, some seconds at most, since its process mostly has the store: so
+    they hear its last word, unless its process ends without that (`os._exit`, a
+    signal).
     """
 
     def __init__(self, store: Any, rank: int, size: int, prefix: str = "pawl") -> None:
@@ -129,7 +139,10 @@ class StoreComm:
         self.size = size
         self._store = store
         self._prefix = prefix
-        self._finalizer = weakref.finalize(self, _leave, store, prefix, rank, size)
+        self._lost: set[int] = set()  # rank 0's: who did not come
+        self._finalizer = weakref.finalize(
+            self, _leave, store, prefix, rank, size, self._lost
+        )
 
     def gather(self, key: str, data: bytes, timeout: float) -> list[bytes]:
         """See `Comm`."""
@@ -142,6 +155,7 @@ class StoreComm:
                 return [data]
             keys = [f"{base}/{rank}" for rank in range(1, self.size)]
             self._await(keys, timeout, 1, key)
+            self._lost.clear()
             others = self._store.multi_get(keys)
             for each in keys:
                 self._store.delete_key(each)
@@ -175,20 +189,17 @@ class StoreComm:
         while not self._store.check(keys):
             left = end - time.monotonic()
             if left <= 0:
-                missing = self._first_missing(keys)
-                if missing is None:
+                missing = [
+                    first + i
+                    for i, each in enumerate(keys)
+                    if not self._store.check([each])
+                ]
+                if not missing:
                     return  # the last one came just now
-                rank = first + missing
-                exc = RankTimeoutError(
-                    f"rank {rank} did not come within {timeout:g} s to '{key}'"
-                )
-                exc.rank = rank
-                raise exc
+                self._lost.update(missing)
+                raise _timeout(missing[0], timeout, key)
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONG)
-
-    def _first_missing(self, keys: list[str]) -> Optional[int]:
-        return next((i for i, key in enumerate(keys) if not self._store.check([key])), None)
 
 
 def from_torch_distributed(host: Optional[str] = None) -> Optional[StoreComm]:

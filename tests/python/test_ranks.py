@@ -36,6 +36,40 @@ print("met")
 """
 
 
+# One of two ranks commits, and leaves without the interpreter's end.  Rank 1 hears
+# of the commit when it is told to go on.
+LEAVING = """
+import os
+import sys
+import torch.distributed as dist
+import pawl.ranks
+
+rank, meet, run, how = int(sys.argv[1]), *sys.argv[2:]
+dist.init_process_group("gloo", rank=rank, world_size=2, init_method=meet)
+comm = pawl.ranks.from_torch_distributed(host="127.0.0.1")
+broadcast = comm.broadcast
+
+def late(key, data, timeout):
+    if key.startswith("commit"):
+        sys.stdin.readline()
+    return broadcast(key, data, timeout)
+
+if rank == 1:
+    comm.broadcast = late
+engine = pawl.CheckpointEngine({"engine": "torch"}, comm=comm)
+engine.create(run, "one")
+engine.save({"rank": rank}, f"{run}/one/{rank}.pt")
+try:
+    engine.commit("one")
+    print("committed", flush=True)
+except pawl.Error as exc:
+    print(exc, flush=True)
+if how == "shutdown":
+    engine.shutdown()
+os._exit(0)
+"""
+
+
 def clients(size):
     """One StoreComm for each rank, all in this process."""
     server = dist.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
@@ -136,6 +170,61 @@ def test_a_dead_rank_0_is_named():
         server.wait()
     with pytest.raises(pawl.Error, match="'key' by way of rank 0"):
         one.broadcast("key", b"", 30.0)
+    one.close()
+
+
+@pytest.fixture(params=["shutdown", "at once"])
+def leaving(request, tmp_path):
+    """How rank 0 leaves, and both ranks."""
+    arguments = [f"file://{tmp_path}/meet", str(tmp_path / "run"), request.param]
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", LEAVING, str(rank), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    yield request.param, ranks
+    for rank in ranks:
+        rank.kill()
+        rank.communicate()
+
+
+def test_a_rank_0_that_leaves(leaving, tmp_path):
+    """Its last word can be heard after its shutdown; else nobody says that it was
+    another one, and open knows."""
+    how, (zero, one) = leaving
+    assert zero.stdout.readline() == "committed\n"
+    if how == "shutdown":
+        time.sleep(0.5)
+        assert zero.poll() is None, "it did not wait"
+        assert one.communicate("go\n", timeout=60)[0] == "committed\n"
+        start = time.monotonic()
+        assert zero.wait(60) == 0
+        assert time.monotonic() - start < 5, "it waited for nobody"
+    else:
+        assert zero.wait(60) == 0
+        told = one.communicate("go\n", timeout=60)[0]
+        assert "whether checkpoint 'one' was committed is not known" in told
+        assert "by way of rank 0" in told
+    with pawl.CheckpointEngine() as engine:
+        assert engine.open(tmp_path / "run") == "one"
+        for rank in range(2):
+            assert engine.load(tmp_path / "run" / "one" / f"{rank}.pt") == {"rank": rank}
+        engine.close("one")
+
+
+def test_rank_0_does_not_wait_for_who_did_not_come():
+    _, (zero, one, two) = clients(3)
+    two.gather("here", b"2", 0.2)
+    with pytest.raises(pawl.TimeoutError, match="rank 1 did not come"):
+        zero.gather("here", b"0", 0.2)
+    two.close()
+    start = time.monotonic()
+    zero.close()
+    assert time.monotonic() - start < 5
     one.close()
 
 
