@@ -3,11 +3,13 @@
 
 import concurrent.futures
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -226,6 +228,20 @@ def test_rank_0_does_not_wait_for_who_did_not_come():
     zero.close()
     assert time.monotonic() - start < 5
     one.close()
+
+
+def test_one_of_four_is_killed(tmp_path, seed):
+    """A short `make kill-ranks`, in which each engine has a turn."""
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("kill_ranks.py"), "3"],
+        env={**os.environ, "PAWL_TEST_SEED": str(seed), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 rounds" in done.stdout
+    assert list(tmp_path.iterdir()) == [], "it left files"
 
 
 def test_one_process_needs_no_comm():
