@@ -76,7 +76,9 @@ static void put(struct content *content, size_t offset,
     if (offset + len > content->len) {
         set_length(content, offset + len);
     }
-    memcpy(content->bytes + offset, from, len);
+    if (len > 0) { /* else there may be no memory yet */
+        memcpy(content->bytes + offset, from, len);
+    }
 }
 
 static void put_sectors(struct content *content,

@@ -20,10 +20,10 @@ case "$*" in
 *--story\\ file*) {file} ;;
 esac
 echo "PAWL_TEST_SEED=$PAWL_TEST_SEED"
-echo "tried $*"
+echo "$*: 0 violations"
 """
 
-VIOLATION = "printf 'VIOLATION x\\n  where\\n  again\\ntried it\\n'; exit 1"
+VIOLATION = "printf 'VIOLATION x\\n  where\\n  again\\n1 violations\\n'; exit 1"
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def test_each_part_runs_once_with_the_options(run, tmp_path):
     code, out = run("--short")
     assert code == 0
     assert sorted(line.partition(" s  ")[2] for line in out.splitlines()) == [
-        "tried --short --engine async --story file --only cuts",
-        "tried --short --engine torch --story many --only calls",
-        "tried --short --engine torch --story many --only cuts"]
+        "--short --engine async --story file --only cuts: 0 violations",
+        "--short --engine torch --story many --only calls: 0 violations",
+        "--short --engine torch --story many --only cuts: 0 violations"]
     logs = sorted((tmp_path / "logs").glob("*.log"))
     assert [log.name for log in logs] == [
         "async-file-cuts.log", "torch-many-calls.log", "torch-many-cuts.log"]
@@ -57,11 +57,12 @@ def test_each_part_runs_once_with_the_options(run, tmp_path):
     (VIOLATION, "VIOLATION x\n  where\n  again\n"),
     ("kill -9 $$", "ended with 137: "),
     ("exit 2", "ended with 2: "),
+    ("echo; exit 1", "ended with 1: "),
 ])
 def test_a_part_that_fails_fails_it(run, file, shown):
     code, out = run(file=file)
     assert code == 1 and shown in out
-    assert out.count("tried --engine torch") == 2  # the others went on
+    assert out.count("  --engine torch") == 2  # the others went on
 
 
 def test_a_program_that_cannot_name_its_parts_fails_it(run):
