@@ -27,6 +27,8 @@ _LEAVE = 10.0
 #: Seconds between two looks for the others: the first, and the longest.
 _SHORT = 0.0002
 _LONG = 0.02
+#: A look comes late by this part of the wait at most; each costs rank 0 some time.
+_LATE = 0.15
 
 
 class RankTimeoutError(TimeoutError):
@@ -199,7 +201,7 @@ class StoreComm:
                 self._lost.update(missing)
                 raise _timeout(missing[0], timeout, key)
             time.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LONG)
+            pause = min(pause * (1 + _LATE), _LONG)
 
 
 def from_torch_distributed(host: Optional[str] = None) -> Optional[StoreComm]:
