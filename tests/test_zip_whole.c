@@ -6,6 +6,7 @@
  * tells their CRC, if PAWL_PYTHON names a Python that has torch.  Golden files
  * are torch's own too, and then some are built here.
  */
+#include "format/zip_reader.h"
 #include "format/zip_whole.h"
 
 #include <setjmp.h>
@@ -26,7 +27,8 @@
 
 enum { LARGE = 4 << 20 };
 
-/* What pawl_zip_whole_crc says of these bytes, and how many of them it read. */
+/* What pawl_zip_whole_crc says of these bytes, and how many of them it read;
+ * `*crc` is what is hoped for. */
 static int whole(uint32_t *crc, const void *data, size_t len, size_t *read,
                  struct pawl_error *err)
 {
@@ -45,21 +47,25 @@ static uint32_t crc_of(const void *data, size_t len)
     return (uint32_t)crc32(0, data, (unsigned)len);
 }
 
+/* Whether that is hoped for or not. */
 static void expect_right(const char *name, const void *data, size_t len)
 {
-    struct pawl_error err = {0};
-    uint32_t crc = 0;
-    int rc = whole(&crc, data, len, NULL, &err);
-    if (rc != 1 || crc != crc_of(data, len)) {
-        fail_msg("'%s': %d %08x '%s', its bytes say %08x", name, rc, crc,
-                 err.message, crc_of(data, len));
+    uint32_t right = crc_of(data, len);
+    for (uint32_t change = 0; change < 2; change++) {
+        struct pawl_error err = {0};
+        uint32_t crc = right ^ change;
+        int rc = whole(&crc, data, len, NULL, &err);
+        if (rc != 1 || crc != right) {
+            fail_msg("'%s': %d %08x '%s', its bytes say %08x", name, rc, crc,
+                     err.message, right);
+        }
     }
 }
 
 static void expect_unknown(const char *name, const void *data, size_t len)
 {
     struct pawl_error err = {0};
-    uint32_t crc = 0;
+    uint32_t crc = crc_of(data, len);
     int rc = whole(&crc, data, len, NULL, &err);
     if (rc != 0) {
         fail_msg("'%s': %d %08x '%s', expected not to be known", name, rc, crc,
@@ -282,6 +288,161 @@ static void test_every_other_byte_counts(void **state)
     free(payload);
 }
 
+/* ---- as torch would write it -------------------------------------------- */
+
+/* The bytes that opening the file reads. */
+static size_t read_by_opening(const void *data, size_t len)
+{
+    struct memory_source memory;
+    struct pawl_zip_reader *reader = NULL;
+    memory_source_init(&memory, data, len);
+    assert_int_equal(pawl_zip_reader_open(&reader, &memory.source, NULL), 0);
+    size_t read = memory.bytes_read;
+    pawl_zip_reader_free(reader);
+    memory_source_fini(&memory);
+    return read;
+}
+
+static const char *const by_torch[] = {"plain.pt", "protocol4.pt"};
+
+/* Headers are not looked at where what is hoped for is what there is. */
+static void test_headers_are_not_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct pawl_error err = {0};
+        size_t len = 0;
+        size_t read = 0;
+        char *data = golden_read(by_torch[i], &len);
+        uint32_t right = crc_of(data, len);
+        uint32_t crc = right;
+        data[30] ^= 1; /* in the name of the first */
+        assert_int_equal(whole(&crc, data, len, &read, &err), 1);
+        assert_int_equal(crc, right);
+        assert_int_equal(read, read_by_opening(data, len));
+        crc = right ^ 1;
+        assert_int_equal(whole(&crc, data, len, NULL, &err), PAWL_EFORMAT);
+        free(data);
+    }
+}
+
+/* Whether the directory says the same of all that is read by it. */
+static bool says_the_same(const char *data, const char *as, size_t len)
+{
+    struct memory_source memory[2];
+    struct pawl_zip_reader *reader[2] = {NULL, NULL};
+    bool is_same = true;
+    memory_source_init(&memory[0], data, len);
+    memory_source_init(&memory[1], as, len);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(
+            pawl_zip_reader_open(&reader[i], &memory[i].source, NULL), 0);
+    }
+    size_t count = pawl_zip_count(reader[0]);
+    is_same = count == pawl_zip_count(reader[1]);
+    for (size_t i = 0; is_same && i < count; i++) {
+        const struct pawl_zip_record *a = pawl_zip_at(reader[0], i);
+        const struct pawl_zip_record *b = pawl_zip_at(reader[1], i);
+        is_same = a->name_len == b->name_len &&
+                  memcmp(a->name, b->name, a->name_len) == 0 &&
+                  a->size_bytes == b->size_bytes &&
+                  a->stored_bytes == b->stored_bytes &&
+                  a->header_offset == b->header_offset &&
+                  a->end_limit == b->end_limit && a->crc32 == b->crc32 &&
+                  a->method == b->method;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        pawl_zip_reader_free(reader[i]);
+        memory_source_fini(&memory[i]);
+    }
+    return is_same;
+}
+
+/* Every bit from `from` on that is another: either that is seen, or it makes no
+ * difference. */
+static void flip_bits(char *data, size_t len, size_t from)
+{
+    uint32_t right = crc_of(data, len);
+    char *as = malloc(len);
+    size_t passed = 0;
+    memcpy(as, data, len);
+    for (size_t bit = from * 8; bit < len * 8; bit++) {
+        uint32_t crc = right;
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+        if (whole(&crc, data, len, NULL, NULL) == 1 && crc == right) {
+            if (!says_the_same(data, as, len)) {
+                fail_msg("bit %zu of byte %zu, %zu behind the directory's "
+                         "beginning, passes",
+                         bit % 8, bit / 8, bit / 8 - from);
+            }
+            passed++;
+        }
+        data[bit / 8] = (char)(data[bit / 8] ^ 1 << bit % 8);
+    }
+    assert_true(passed > 0); /* dates, and such */
+    free(as);
+}
+
+static void test_what_passes_says_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = 0;
+        char *data = golden_read(by_torch[i], &len);
+        char *directory = memmem(data, len, "PK\1\2", 4);
+        assert_non_null(directory);
+        flip_bits(data, len, (size_t)(directory - data));
+        free(data);
+    }
+}
+
+/* Two records trade places, in the directory alone. */
+static void test_traded_places(void **state)
+{
+    size_t len = 0;
+    size_t traded = 0;
+    char *data = golden_read("plain.pt", &len);
+    uint32_t right = crc_of(data, len);
+    char *entry = memmem(data, len, "PK\1\2", 4);
+    (void)state;
+    for (;;) {
+        uint32_t crc = right;
+        char *next = entry + 46 + get_le16(entry + 28);
+        if (memcmp(next, "PK\1\2", 4) != 0) {
+            break;
+        }
+        uint32_t offset = get_le32(entry + 42);
+        put_le32(entry + 42, get_le32(next + 42));
+        put_le32(next + 42, offset);
+        assert_false(whole(&crc, data, len, NULL, NULL) == 1 && crc == right);
+        put_le32(next + 42, get_le32(entry + 42));
+        put_le32(entry + 42, offset);
+        entry = next;
+        traded++;
+    }
+    assert_true(traded > 5);
+    free(data);
+}
+
+/* The directory lies a byte before where it would be written. */
+static void test_a_moved_directory(void **state)
+{
+    size_t len = 0;
+    char *data = golden_read("plain.pt", &len);
+    uint32_t right = crc_of(data, len);
+    uint32_t crc = right;
+    char *end64 = data + len - 22 - 20 - 56;
+    uint64_t at = get_le64(end64 + 48);
+    (void)state;
+    memmove(data + at - 1, data + at, (size_t)(end64 - data) - at);
+    put_le64(end64 + 48, at - 1);
+    put_le32(data + len - 22 + 16, (uint32_t)at - 1);
+    assert_int_equal(whole(&crc, data, len, NULL, NULL), 1);
+    assert_int_not_equal(crc, right);
+    assert_int_equal(crc, crc_of(data, len));
+    free(data);
+}
+
 /* ---- failures ----------------------------------------------------------- */
 
 static void test_a_header_that_lies(void **state)
@@ -335,6 +496,10 @@ int main(void)
         cmocka_unit_test(test_one_deflated_record_is_enough),
         cmocka_unit_test(test_content_is_not_read),
         cmocka_unit_test(test_every_other_byte_counts),
+        cmocka_unit_test(test_headers_are_not_read),
+        cmocka_unit_test(test_what_passes_says_the_same),
+        cmocka_unit_test(test_traded_places),
+        cmocka_unit_test(test_a_moved_directory),
         cmocka_unit_test(test_a_header_that_lies),
         cmocka_unit_test(test_reads_that_fail),
     };

@@ -33,12 +33,11 @@ struct pawl_loading {
 
 /* Reads the file.  A lazy load does not read all of it to compare its checksum
  * with the manifest (but with PAWL_LOAD_VERIFY).  It compares the one that it
- * must have by its zip directory: another file is noticed, and each byte that
- * is not payload; also after the open that read it all, since it reads another
- * time.  Each storage's own checksum is compared when it is read.  Files of a
- * format without such (all but torch's zip) are read all the same.  `size_out`
- * gets the file's size.  PAWL_ENOENT, PAWL_EFORMAT, PAWL_ECORRUPT, and what the
- * store says. */
+ * must have by its zip directory: another file is noticed; also after the open
+ * that read it all, since it reads another time.  Each storage's own checksum
+ * is compared when it is read.  Files of a format without such (all but torch's
+ * zip) are read all the same.  `size_out` gets the file's size.  PAWL_ENOENT,
+ * PAWL_EFORMAT, PAWL_ECORRUPT, and what the store says. */
 int pawl_load_file(struct pawl_state **out, const struct pawl_loading *how,
                    uint64_t *size_out, struct pawl_error *err);
 

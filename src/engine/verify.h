@@ -61,7 +61,7 @@ int pawl_verify_file(struct pawl_state_file *file,
 
 /* Compares an open file of torch's zip format with what its manifest says: the
  * size, and the checksum that the file must have by its zip directory, if that
- * tells.  Reads no payload. */
+ * tells.  Reads no payload, and of an intact file the directory alone. */
 int pawl_verify_directory(struct pawl_state_file *file,
                           const struct pawl_manifest_file *expected,
                           struct pawl_error *err);

@@ -15,7 +15,8 @@ enum {
     ZIP_CENTRAL_SIZE = 46,      /* likewise, an entry of the directory */
     ZIP_DESCRIPTOR_SIZE = 16,   /* with its signature */
     ZIP_DESCRIPTOR64_SIZE = 24, /* likewise, of a zip64 record */
-    ZIP_NAME_MAX = 512          /* torch knows no longer ones */
+    ZIP_NAME_MAX = 512,         /* torch knows no longer ones */
+    TORCH_ALIGNMENT = 64        /* of content, unless torch is told otherwise */
 };
 #define ZIP_LOCAL_SIGNATURE 0x04034b50u
 

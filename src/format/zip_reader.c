@@ -17,7 +17,6 @@
 enum {
     PIECE_BYTES = 1 << 20,
     SCRATCH_BYTES = 1 << 16,
-    TORCH_ALIGNMENT = 64,
     TORCH_EXTRA_MAX = 32 /* of a local header, without padding */
 };
 
