@@ -3,16 +3,17 @@
  * crash.c - every system call fails, and the power after every system call
  *
  *     crash [--short] [--stop] [--seed N] [--engine E] [--story S]
- *           [--only cuts|calls] [--parts]
+ *           [--only cuts|calls] [--every N] [--limit N] [--branch N] [--parts]
  *     crash --engine E --story S --seed N --limit N --branch N
  *           [--plan CALL:NTH] --replay POINT:STATE
  *     crash --engine E --story S --fail CALL:NTH:ERRNO:once|always
  *
- * The first goes through all engines and stories and prints what was tried, or
- * with --parts only the options of its parts, one a line: run one by one or
- * side by side (tests/crash/run), they try what it would.  The others replay
- * what it printed of a violation.  Exits with 1 if there was one.  What is
- * tried is told in docs/durability.md.
+ * The first goes through all engines and stories (of the calls and of the
+ * points through one in every N) and prints what was tried, or with --parts
+ * only the options of its parts, one a line: run one by one or side by side
+ * (tests/crash/run), they try what it would.  The others replay what it printed
+ * of a violation.  Exits with 1 if there was one.  What is tried is told in
+ * docs/durability.md.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -321,6 +322,7 @@ static void parse_option(struct options *options, const char *key,
         options->effort.branch = strtoul(value, NULL, 10);
     } else if (strcmp(key, "--every") == 0) {
         options->effort.every_call = strtoul(value, NULL, 10);
+        options->effort.every_cut = options->effort.every_call;
     } else if (strcmp(key, "--only") == 0) {
         parse_kind(options, value);
     } else if (strcmp(key, "--plan") == 0) {
