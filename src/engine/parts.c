@@ -85,13 +85,14 @@ static int check_old(const struct pawl_making *making,
                      const struct pawl_comm_parts *texts,
                      struct pawl_error *err)
 {
-    struct pawl_comm_parts olds = {.count = texts->count};
-    olds.of_rank = calloc(texts->count, sizeof(*olds.of_rank));
+    uint32_t count = pawl_agreement_size(making->setup->agreement);
+    struct pawl_comm_parts olds = {.count = count};
+    olds.of_rank = calloc(count, sizeof(*olds.of_rank));
     if (olds.of_rank == NULL) {
         return pawl_fail_nomem(err);
     }
     int rc = 0;
-    for (uint32_t rank = 0; rank < texts->count; rank++) {
+    for (uint32_t rank = 0; rank < count; rank++) {
         const struct pawl_buffer *text =
             &texts->of_rank[pawl_nodes_first(&making->nodes, rank)];
         pawl_buffer_append(&olds.of_rank[rank], text->data + NUMBER_BYTES,
