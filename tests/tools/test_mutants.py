@@ -74,7 +74,7 @@ def mutant(line, was="return 0;"):
     return f"""Bug: a bug
 Breaks: invariant 1
 Caught by: check --twice
-As: (1)
+As: ^\\(1\\)
 
 --- a/src/x.c
 +++ b/src/x.c
@@ -124,7 +124,7 @@ def test_each_is_judged(tree):
                        "builds_not": "does not build",
                        "harmless": "not caught by check --twice",
                        "killed": "ended with 134",
-                       "silent": "not '(1)', but ''"}.items():
+                       "silent": r"not '^\(1\)', but ''"}.items():
         assert found[name][0] == "FAILED" and text in found[name][1]
     assert "2 passed, 5 failed" in out
 
