@@ -2,7 +2,7 @@
 """Kills one of four processes of torch.distributed at random moments, and looks
 what the others say and what is left.
 
-    python tests/python/kill_ranks.py [ROUNDS]
+    python tests/python/kill_ranks.py [ROUNDS [TIMEOUT_MS]]
 
 tests/kill_ranks.c over the real thing: each round is a job of four new processes
 (forked from this one, which has imported torch), which open the newest
@@ -21,6 +21,7 @@ Rounds take turns with engines and layouts; PAWL_TEST_SEED=N repeats a run.
 
 from __future__ import annotations
 
+import argparse
 import collections
 import contextlib
 import ctypes
@@ -46,10 +47,6 @@ RANKS = 4
 ENGINES = ("torch", "direct", "async")
 LAYOUTS = ("shared", "local")
 CALLS = ("nothing", "create", "save", "commit", "wait")
-TIMEOUT_MS = 1500
-#: Twice the timeout for a word of rank 0, which comes after it waited itself; and
-#: a slow machine.
-REPORT_S = 2 * TIMEOUT_MS / 1000 + 5
 #: From the call that is drawn to the kill, at most.
 LATER_S = 0.012
 NONE, NOT_YET = -1, -2
@@ -73,6 +70,13 @@ class Setting(NamedTuple):
     engine: str
     layout: str
     run: Path
+    timeout_ms: int  # the longest that a rank may be slow, alive or dead
+
+    @property
+    def report_s(self) -> float:
+        """Twice the timeout for a word of rank 0, which comes after it waited
+        itself; and a slow machine."""
+        return 2 * self.timeout_ms / 1000 + 5
 
     def save_dir(self, rank: int) -> Path:
         """Two ranks are a node."""
@@ -113,7 +117,7 @@ class Rank:
         config = {
             "engine": setting.engine,
             "layout": setting.layout,
-            "rank_timeout_ms": TIMEOUT_MS,
+            "rank_timeout_ms": setting.timeout_ms,
             "staging_bytes": "4MiB",
             "keep_last": 2,
         }
@@ -190,7 +194,7 @@ class Job:
     """Four ranks, and what they told."""
 
     def __init__(self, setting: Setting, meet: str, is_last: bool = False) -> None:
-        self.meet = meet
+        self.setting, self.meet = setting, meet
         self.told = (Told * RANKS).from_buffer(
             mmap.mmap(-1, ctypes.sizeof(Told) * RANKS)
         )
@@ -258,11 +262,12 @@ class Job:
 
     def ended(self, killed: Optional[int]) -> None:
         """Waits for the survivors, who name the one that was killed."""
-        self.until("report", REPORT_S, lambda r: r == killed or self.told[r].reported_ns)
+        deadline = self.setting.report_s
+        self.until("report", deadline, lambda r: r == killed or self.told[r].reported_ns)
         for rank, told in enumerate(self.told):
             if rank != killed and f"rank {killed}" not in told.message.decode():
                 self.fail(f"rank {rank} does not name rank {killed}")
-        self.until("end", REPORT_S, self.reap)
+        self.until("end", deadline, self.reap)
 
     def committed(self) -> int:
         return max(max(told.committed, told.opened) for told in self.told)
@@ -346,7 +351,10 @@ def play(setting: Setting, dice: random.Random, least: int, tally: Tally) -> int
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rounds", type=int, nargs="?", default=60)
+    parser.add_argument("timeout_ms", type=int, nargs="?", default=1500)
+    args = parser.parse_args()
     seed = os.environ.get("PAWL_TEST_SEED") or str(random.SystemRandom().randrange(2**32))
     print(f"PAWL_TEST_SEED={seed}", flush=True)
     dice = random.Random(int(seed))
@@ -354,24 +362,24 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kill-ranks-"))
     pairs = zip(itertools.cycle(ENGINES), itertools.cycle(LAYOUTS))
     settings = [
-        Setting(engine, layout, folder / f"{engine}-{layout}")
+        Setting(engine, layout, folder / f"{engine}-{layout}", args.timeout_ms)
         for engine, layout in itertools.islice(pairs, 6)
     ]
     least = {setting: NONE for setting in settings}
     tally = Tally()
     try:
-        for turn in range(rounds):
+        for turn in range(args.rounds):
             setting = settings[turn % len(settings)]
             least[setting] = play(setting, dice, least[setting], tally)
-        for setting in settings[:rounds]:  # what the last kill left
+        for setting in settings[: args.rounds]:  # what the last kill left
             with job_of(setting, is_last=True) as job:
                 job.opened(least[setting])
-                job.until("end", REPORT_S, job.reap)
+                job.until("end", setting.report_s, job.reap)
     except Failed as exc:
         sys.exit(f"round {turn}, {setting}: {exc}")
     finally:
         shutil.rmtree(folder)
-    print(tally.show(rounds))
+    print(tally.show(args.rounds))
 
 
 if __name__ == "__main__":

@@ -233,7 +233,7 @@ def test_rank_0_does_not_wait_for_who_did_not_come():
 def test_one_of_four_is_killed(tmp_path, seed):
     """A short `make kill-ranks`, in which each engine has a turn."""
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("kill_ranks.py"), "3"],
+        [sys.executable, Path(__file__).with_name("kill_ranks.py"), "3", "3000"],
         env={**os.environ, "PAWL_TEST_SEED": str(seed), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
