@@ -50,10 +50,15 @@ TRAIN = {
 }
 
 
-def plain():
+def plain(width=256):
     return torch.nn.Sequential(
-        torch.nn.Linear(32, 256), torch.nn.GELU(), torch.nn.Linear(256, 32)
+        torch.nn.Linear(32, width), torch.nn.GELU(), torch.nn.Linear(width, 32)
     )
+
+
+def wide():
+    """So wide that DeepSpeed swaps its optimizer's tensors out, of a MiB at least."""
+    return plain(2**15)
 
 
 class Deep(torch.nn.Module):
@@ -82,7 +87,7 @@ def pipeline():
     return PipelineModule(layers=layers, num_stages=stages, loss_fn=square)
 
 
-MODELS = {"plain": plain, "experts": Deep, "pipeline": pipeline}
+MODELS = {"plain": plain, "wide": wide, "experts": Deep, "pipeline": pipeline}
 
 
 def square(outputs, _=None):
