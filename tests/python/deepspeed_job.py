@@ -259,6 +259,8 @@ def fork_ranks(job):
 
 
 def is_there(path, text):
+    if not os.path.exists(path):  # the rank has not started yet
+        return False
     with open(path) as log:
         return text in log.read()
 
