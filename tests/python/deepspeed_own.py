@@ -69,7 +69,7 @@ def run(engine, test, work, processes):
     if results.exists():
         return
     results.parent.mkdir(parents=True, exist_ok=True)
-    scratch, made = work / "scratch", results.with_suffix(".part")
+    scratch, made = results.with_suffix(".scratch"), results.with_suffix(".part")
     command = [sys.executable, "-m", "pytest", "-p", "deepspeed_plugin"]
     command += ["-p", "no:cacheprovider", "-q", "--tb=short"]
     command += [f"--basetemp={scratch}", f"--junitxml={made}", test]
