@@ -21,7 +21,8 @@
 ## make kill-loop    a job killed while it saves, 1,000 times; 3 minutes
 ## make disk-full    a disk that is full at some moment of a save, 200 times;
 ##                   as root, or with user namespaces; 1 minute
-## make coverage  what the C tests run of src/, to docs/coverage.txt; 5 minutes
+## make coverage  what the C tests run of src/, to docs/coverage.txt; 5 minutes;
+##                `make test` shows it, too
 ## make soak      saves, retention and loads at once over a disk that fails; half
 ##                an hour, or PAWL_SOAK_SECONDS
 ## make install   the library, its headers and the command; PREFIX=/usr/local
