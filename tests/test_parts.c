@@ -194,6 +194,18 @@ static void rename_dir(struct rank *rank, const char *from, const char *to)
     assert_int_equal(rename(old, new), 0);
 }
 
+/* Whose other parts may be on nodes that this job does not have. */
+static void a_part_of_more_nodes_is_refused(void **state)
+{
+    struct rank_fixture *fix = with_one(state);
+    rank_fixture_restart(fix, 2, LOCAL);
+    rank_fixture_run(fix, 0, make, "one");
+    rank_fixture_expect(fix, 0, PAWL_EEXIST, "'one' of 2 nodes", "only 1");
+    rank_fixture_restart(fix, 4, LOCAL);
+    expect_newest(fix, "one");
+    rank_fixture_free(fix);
+}
+
 /* What is left of it is in nobody's way, until it is whole. */
 static void expect_made_again(struct rank_fixture *fix, const char *tag)
 {
@@ -265,15 +277,11 @@ static void damage_on_one_node(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(each_node_has_its_part),
-        EACH(a_full_disk_on_one_node),
-        EACH(a_node_that_cannot_publish),
-        EACH(a_rank_that_does_not_come),
-        EACH(the_same_tag_is_refused),
-        EACH(a_node_without_its_part),
-        EACH(parts_of_different_checkpoints),
-        EACH(a_node_that_is_gone),
-        EACH(damage_on_one_node),
+        EACH(each_node_has_its_part),     EACH(a_full_disk_on_one_node),
+        EACH(a_node_that_cannot_publish), EACH(a_rank_that_does_not_come),
+        EACH(the_same_tag_is_refused),    EACH(a_part_of_more_nodes_is_refused),
+        EACH(a_node_without_its_part),    EACH(parts_of_different_checkpoints),
+        EACH(a_node_that_is_gone),        EACH(damage_on_one_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,26 @@ static int compare_parts(void *ctx, const struct pawl_comm_parts *texts,
  * the tag is there, of which checkpoint that is a part. */
 enum { NUMBER_BYTES = 8 };
 
+/* Nodes that are not here may have the other parts of what is. */
+static int check_absent(const struct pawl_making *making,
+                        const struct pawl_comm_parts *olds,
+                        struct pawl_error *err)
+{
+    uint32_t here = pawl_nodes_before(&making->nodes, olds->count);
+    for (uint32_t rank = 0; rank < olds->count; rank++) {
+        const struct pawl_buffer *old = &olds->of_rank[rank];
+        uint32_t parts = old->len == FIT_BYTES ? get_le32(old->data + 20) : 0;
+        if (parts > here) {
+            return pawl_fail(err, PAWL_EEXIST, 0,
+                             "the node of rank %u has part of a checkpoint "
+                             "'%s' of %u nodes, of which only %u are here, so "
+                             "it cannot be known whether that is whole",
+                             rank, making->commit.layout.tag, parts, here);
+        }
+    }
+    return 0;
+}
+
 /* A checkpoint of that name is not to be replaced.  But one that was never
  * whole, such as of nodes that died before all had it, is in the way of the
  * step that is made again. */
@@ -99,6 +119,7 @@ static int check_old(const struct pawl_making *making,
                            text->len - NUMBER_BYTES);
         rc = olds.of_rank[rank].failed ? pawl_fail_nomem(err) : rc;
     }
+    rc = rc == 0 ? check_absent(making, &olds, err) : rc;
     if (rc == 0 && compare_parts(NULL, &olds, NULL, NULL) == 0) {
         rc = pawl_fail(err, PAWL_EEXIST, 0,
                        "there is a checkpoint '%s' already, which cannot be "
