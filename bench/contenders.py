@@ -157,15 +157,10 @@ def pawl_saver(name: str, config: dict[str, Any]) -> Saver:
                  parts=parts)
 
 
-def recycling_saver() -> list[Saver]:
-    """The direct engine over files that retention dropped; none if this
-    version of Pawl cannot."""
-    try:
-        return [pawl_saver("pawl direct, recycle",
-                           {"engine": "direct", "recycle": True,
-                            "keep_last": 1})]
-    except pawl.ConfigError:
-        return []
+def recycling_saver() -> Saver:
+    """The direct engine over files that retention dropped."""
+    return pawl_saver("pawl direct, recycle",
+                      {"engine": "direct", "recycle": True, "keep_last": 1})
 
 
 def async_config(size_bytes: int, snapshot: str) -> dict[str, Any]:

@@ -67,6 +67,9 @@ def durable_rounds(case: str, settings: Settings, savers: list[Saver],
     samples = Samples()
     places = Places(settings)
     states = {saver.name: saver.prepare(state) for saver in savers}
+    for saver in savers:
+        if saver.keeps:  # it recycles from its third save on: in all that count
+            saved(saver, states[saver.name], places.beside(saver))
     for suffix, item in in_turn([*limits, *savers], settings.rounds):
         if not isinstance(item, Saver):
             samples.append(item(case + suffix))

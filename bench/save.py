@@ -18,7 +18,7 @@ def run(settings: Settings) -> Samples:
     ]
     savers = [
         contenders.pawl_saver("pawl direct", {"engine": "direct"}),
-        *contenders.recycling_saver(),
+        contenders.recycling_saver(),
         contenders.pawl_saver("pawl torch", {"engine": "torch"}),
         contenders.torch_save(),
         contenders.safetensors_save(),
