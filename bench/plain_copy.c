@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef __x86_64__
@@ -22,13 +21,6 @@ struct share {
     size_t end;
     bool streaming;
 };
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void copy_streaming(unsigned char *to, const unsigned char *from,
                            size_t len)
@@ -75,8 +67,7 @@ static size_t core_count(void)
     return cores < 1 ? 1 : cores > CORES_MAX ? CORES_MAX : (size_t)cores;
 }
 
-double plain_copy(const struct plain_piece *pieces, size_t count,
-                  bool streaming)
+void plain_copy(const struct plain_piece *pieces, size_t count, bool streaming)
 {
     size_t size = 0;
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +78,6 @@ double plain_copy(const struct plain_piece *pieces, size_t count,
     struct share shares[CORES_MAX];
     pthread_t threads[CORES_MAX];
     size_t started = 0;
-    double start = seconds_now();
     for (size_t i = 0; i < cores; i++) {
         size_t end = i + 1 == cores ? size : (i + 1) * part;
         shares[i] = (struct share){pieces, count, i * part, end, streaming};
@@ -101,5 +91,4 @@ double plain_copy(const struct plain_piece *pieces, size_t count,
     for (size_t i = 0; i < started; i++) {
         pthread_join(threads[i], NULL);
     }
-    return seconds_now() - start;
 }

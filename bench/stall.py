@@ -9,6 +9,7 @@ takes, as forward and backward would.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -61,18 +62,22 @@ def run(settings: Settings) -> Samples:
     ]
     states = {saver.name: saver.prepare(state) for saver in savers}
     copy = PlainCopy(settings.limits, flat(state).values())
+
+    def copy_limit(case: str) -> Sample:
+        busy = settle(settings)
+        return Sample(case, "limit: copy", copy.seconds(), size,
+                      {"busy_elsewhere": busy})
+
+    limits: list[Callable[[str], Sample]] = [
+        copy_limit,
+        lambda case: raw_limit(settings, "copy_first", size, case),
+    ]
     places = Places(settings)
     samples = Samples()
-    for suffix, item in in_turn([copy, "copy_first", *savers],
-                                settings.rounds):
+    for suffix, item in in_turn([*limits, *savers], settings.rounds):
         case = "stall" + suffix
-        if isinstance(item, str):
-            samples.append(raw_limit(settings, item, size, case))
-            continue
-        if isinstance(item, PlainCopy):
-            busy = settle(settings)
-            samples.append(Sample(case, "limit: copy", item.seconds(), size,
-                                  {"busy_elsewhere": busy}))
+        if not isinstance(item, Saver):
+            samples.append(item(case))
             continue
         path = places.fresh(item)
         busy = settle(settings)
