@@ -260,7 +260,7 @@ class Job:
             self.fail(f"a commit of {least} returned, and an older one was opened")
         return min(steps)
 
-    def ended(self, killed: Optional[int]) -> None:
+    def ended(self, killed: int) -> None:
         """Waits for the survivors, who name the one that was killed."""
         deadline = self.setting.report_s
         self.until("report", deadline, lambda r: r == killed or self.told[r].reported_ns)
